@@ -1,0 +1,57 @@
+/**
+ * The one error class of the library. Callers branch on `code`, people read `message`, which names the offending
+ * value and the way out. Codes are stable and survive the worker boundary (`toWireError`, `fromWireError`).
+ */
+
+export type MclipErrorCode =
+  | 'MODEL_NOT_FOUND'
+  | 'MODEL_CORRUPT'
+  | 'NETWORK'
+  | 'OFFLINE'
+  | 'IMAGE_DECODE'
+  | 'IMAGE_TOO_LARGE'
+  | 'INVALID_ARGUMENT'
+  | 'DEVICE_UNAVAILABLE'
+  | 'DEVICE_LOST'
+  | 'OUT_OF_MEMORY'
+  | 'STORAGE'
+  | 'WORKER'
+  | 'DISPOSED';
+
+const BRAND = Symbol.for('mclip.error');
+
+export class MclipError extends Error {
+  override readonly name = 'MclipError';
+  readonly code: MclipErrorCode;
+  readonly [BRAND] = true;
+
+  constructor(code: MclipErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+
+  /** True for an error of any installed copy of this package, where `instanceof` may not be. */
+  static isInstance(value: unknown): value is MclipError {
+    return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true;
+  }
+}
+
+/** An error as plain data, for `postMessage`. */
+export interface WireError {
+  code: MclipErrorCode | null;
+  name: string;
+  message: string;
+  cause: string | null;
+}
+
+export function toWireError(error: unknown): WireError {
+  const { name, message, cause } = error instanceof Error ? error : new Error(String(error));
+  const code = MclipError.isInstance(error) ? error.code : null;
+  return { code, name, message, cause: cause === undefined ? null : String(cause) };
+}
+
+/** An unexpected error (a bug, or the runtime's own) arrives as code `WORKER` with its message kept. */
+export function fromWireError(wire: WireError): MclipError {
+  const message = wire.code === null ? `${wire.name}: ${wire.message}` : wire.message;
+  return new MclipError(wire.code ?? 'WORKER', message, wire.cause === null ? undefined : { cause: wire.cause });
+}
