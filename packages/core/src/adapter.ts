@@ -1,0 +1,9 @@
+/** What an adapter builds on: the contract it fulfils, and the pieces it hands data to. Not for applications. */
+export { raceSignal } from './abort.js';
+export { serveClipEncoder } from './clip/remote-encoder.js';
+export type { ResolvedSettings } from './configure.js';
+export { resolveSettings } from './configure.js';
+export { checkPixelCount, portablePixels } from './image/portable-pixels.js';
+export { checkRegion, rgbFromPixels } from './image/rgb-image.js';
+export type * from './platform.js';
+export type { ServerPort } from './worker/channel.js';

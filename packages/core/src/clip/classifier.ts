@@ -1,0 +1,262 @@
+/**
+ * Zero-shot classification: pictures against labels in plain words. Label embeddings are computed once, at creation.
+ */
+import { MclipError } from '../errors.js';
+import type { OnProgress } from '../model/progress.js';
+import type { Platform } from '../platform.js';
+import { TOKENIZER_VERSION } from '../text/clip-tokenizer.js';
+import { mapInOrder } from './in-order.js';
+import { checkLabels, LabelSet } from './label-set.js';
+import { ClipModel, type Device, type ModelOptions } from './model.js';
+import { fillTemplates, NEUTRAL_PROMPTS, PromptEmbeddings, type Templates, templateList } from './prompts.js';
+import { rank, rowSimilarities, type ScoreFunction, scoreSimilarities } from './score.js';
+
+export interface LabelOptions {
+  /** Default `'photo'`. */
+  templates?: Templates;
+  /** Default: the model's own, `'softmax'` for MobileCLIP. */
+  scores?: ScoreFunction;
+  /** Adds a null class from neutral prompts: a picture that fits no label comes back as `label: null`. Default false. */
+  unknown?: boolean;
+}
+
+export interface ClassifierOptions extends ModelOptions, LabelOptions {}
+
+export interface Classification {
+  /** Null for the null class of `unknown: true`. */
+  label: string | null;
+  /** Position in `labels`, -1 for the null class. */
+  index: number;
+  /** See `scores`. */
+  score: number;
+  /** Cosine of image and label, -1 to 1. */
+  similarity: number;
+}
+
+export interface ClassifyOptions {
+  /** How many to return, best first; scores are over all labels all the same. Default: all. */
+  topK?: number;
+  signal?: AbortSignal;
+}
+
+export interface StreamOptions extends ClassifyOptions {
+  /** Called for an image that fails, which is then left out. Without it the first failure ends the loop. */
+  onError?: (error: unknown, index: number) => void;
+}
+
+/** Images under way at once in a stream: one decoding while one computes, and one in hand. */
+const STREAM_WINDOW = 3;
+
+/** `ImageInput` is the adapter's `ImageSource`. */
+export class Classifier<ImageInput> {
+  readonly labels: readonly string[];
+  readonly #model: ClipModel;
+  readonly #labelSet: LabelSet;
+  readonly #scores: ScoreFunction;
+  readonly #unknown: boolean;
+  #disposed = false;
+
+  /** @internal use `createClassifier` */
+  static async create<ImageInput>(
+    platform: Platform,
+    labels: readonly string[] | LabelSet,
+    options: ClassifierOptions,
+  ): Promise<Classifier<ImageInput>> {
+    if (!(labels instanceof LabelSet)) checkLabels(labels);
+    if (options.templates !== undefined) templateList(options.templates); // fail before anything is fetched
+    const fromSet = labels instanceof LabelSet ? { model: labels.parts.model } : {};
+    const model = await ClipModel.open(platform, { ...fromSet, ...options });
+    try {
+      return await Classifier.#onModel(model, labels, options);
+    } catch (error) {
+      await model.release();
+      throw error;
+    }
+  }
+
+  static async #onModel<ImageInput>(
+    model: ClipModel,
+    labels: readonly string[] | LabelSet,
+    options: LabelOptions & { signal?: AbortSignal; onProgress?: OnProgress },
+  ): Promise<Classifier<ImageInput>> {
+    const { scores = model.manifest.scores, unknown = false } = options;
+    if (!['softmax', 'sigmoid', 'similarity'].includes(scores)) {
+      throw new MclipError('INVALID_ARGUMENT', `scores must be softmax, sigmoid or similarity, got '${scores}'.`);
+    }
+    const needsNeutral = unknown || (scores === 'sigmoid' && model.manifest.logitBias === null);
+    const labelSet =
+      labels instanceof LabelSet
+        ? await adopt(model, labels, needsNeutral)
+        : await embed(model, labels, needsNeutral, options);
+    await model.load(['vision'], options);
+    return new Classifier<ImageInput>(model, labelSet, scores, unknown);
+  }
+
+  private constructor(model: ClipModel, labelSet: LabelSet, scores: ScoreFunction, unknown: boolean) {
+    this.#model = model;
+    this.#labelSet = labelSet;
+    this.#scores = scores;
+    this.#unknown = unknown;
+    this.labels = labelSet.labels;
+  }
+
+  /** Where the model runs and why there. */
+  get device(): Device {
+    return this.#model.device;
+  }
+
+  /**
+   * Labels of one image, best first.
+   *
+   * @throws {MclipError} `IMAGE_DECODE`, `IMAGE_TOO_LARGE`, `INVALID_ARGUMENT`, `NETWORK`, `OFFLINE`, `DISPOSED`; or the
+   * signal's own reason, at most 50 ms after it aborts.
+   */
+  async classify(image: ImageInput, { topK, signal }: ClassifyOptions = {}): Promise<Classification[]> {
+    this.#check(topK);
+    return this.#rank(await this.#model.encodeImage(image, signal), topK);
+  }
+
+  /** As `classify`, for many images at once; one failure fails the batch. */
+  async classifyBatch(images: Iterable<ImageInput>, options: ClassifyOptions = {}): Promise<Classification[][]> {
+    const all: Classification[][] = [];
+    for await (const { results } of this.classifyStream(images, options)) all.push(results);
+    return all;
+  }
+
+  /** Every image of a source of any length, in order, with a few under way at once and bounded memory. */
+  async *classifyStream(
+    images: Iterable<ImageInput> | AsyncIterable<ImageInput>,
+    { topK, signal, onError }: StreamOptions = {},
+  ): AsyncGenerator<{ index: number; results: Classification[] }, void, undefined> {
+    this.#check(topK);
+    const classifyOne = async (image: ImageInput, index: number, leaving: AbortSignal) => {
+      const stop = signal === undefined ? leaving : AbortSignal.any([signal, leaving]);
+      try {
+        return { index, results: await this.classify(image, { ...(topK && { topK }), signal: stop }) };
+      } catch (error) {
+        if (onError === undefined || stop.aborted) throw error;
+        return { index, error };
+      }
+    };
+    for await (const item of mapInOrder(images, STREAM_WINDOW, classifyOne)) {
+      if ('error' in item) onError?.(item.error, item.index);
+      else yield item;
+    }
+  }
+
+  /** Another classifier on the same loaded model: only labels that are new to this machine are embedded. */
+  async withLabels(
+    labels: readonly string[] | LabelSet,
+    options: LabelOptions & { signal?: AbortSignal; onProgress?: OnProgress } = {},
+  ): Promise<Classifier<ImageInput>> {
+    this.#check();
+    if (!(labels instanceof LabelSet)) checkLabels(labels);
+    const inherited: LabelOptions = {
+      templates: this.#labelSet.parts.templates,
+      scores: this.#scores,
+      unknown: this.#unknown,
+    };
+    const model = this.#model.retain();
+    try {
+      return await Classifier.#onModel(model, labels, { ...inherited, ...options });
+    } catch (error) {
+      await model.release();
+      throw error;
+    }
+  }
+
+  /** The labels with their embeddings, for `JSON.stringify` and a later `createClassifier(LabelSet.fromJSON(json))`. */
+  labelSet(): LabelSet {
+    return this.#labelSet;
+  }
+
+  /** Runs the model once, so that the first picture is not slower than the next. */
+  async warmup({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    this.#check();
+    await this.#model.warmup(signal);
+  }
+
+  /** Frees the model unless another classifier of `withLabels` still uses it. Idempotent. */
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    await this.#model.release();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  #check(topK?: number): void {
+    if (this.#disposed) throw new MclipError('DISPOSED', 'This classifier was disposed; create another one.');
+    if (topK !== undefined && !(Number.isInteger(topK) && topK > 0)) {
+      throw new MclipError('INVALID_ARGUMENT', `topK must be a positive integer, got ${String(topK)}.`);
+    }
+  }
+
+  #rank(imageEmbedding: Float32Array, topK: number = Infinity): Classification[] {
+    const { embeddings, neutral } = this.#labelSet.parts;
+    const similarities = rowSimilarities(imageEmbedding, embeddings);
+    const toNeutral = neutral === null ? null : rowSimilarities(imageEmbedding, neutral)[0]!;
+    // the null class competes only when it may be an answer; sigmoid scores need it in any case
+    const competing = this.#unknown || this.#scores === 'sigmoid' ? toNeutral : null;
+    const scores = scoreSimilarities(similarities, competing, this.#scores, this.#labelSet.parts);
+    const answers = this.#unknown ? scores : scores.subarray(0, this.labels.length);
+    return rank(answers, topK).map((index) => ({
+      label: this.labels[index] ?? null,
+      index: index < this.labels.length ? index : -1,
+      score: answers[index]!,
+      similarity: similarities[index] ?? toNeutral!,
+    }));
+  }
+}
+
+/** Embeds labels, fetching the two towers together when both are needed. */
+async function embed(
+  model: ClipModel,
+  labels: readonly string[],
+  needsNeutral: boolean,
+  options: LabelOptions & { signal?: AbortSignal; onProgress?: OnProgress },
+): Promise<LabelSet> {
+  const templates = templateList(options.templates ?? 'photo');
+  const groups = labels.map((label) => fillTemplates(templates, label));
+  if (needsNeutral) groups.push([...NEUTRAL_PROMPTS]);
+  const prompts = await PromptEmbeddings.lookUp(model, groups);
+  await model.load(prompts.complete ? ['vision'] : ['vision', 'text'], options);
+  const rows = await prompts.resolve(options);
+  const { dim, logitScale, logitBias } = model.manifest;
+  return new LabelSet({
+    model: model.id,
+    visionSha256: await model.graphSha256('vision'),
+    textSha256: await model.graphSha256('text'),
+    tokenizer: TOKENIZER_VERSION,
+    templates,
+    logitScale,
+    logitBias,
+    dim,
+    labels: [...labels],
+    embeddings: rows.slice(0, labels.length * dim),
+    neutral: needsNeutral ? rows.slice(labels.length * dim) : null,
+  });
+}
+
+/** Checks that a label set belongs to this model: embeddings of another one would compare as noise. */
+async function adopt(model: ClipModel, labelSet: LabelSet, needsNeutral: boolean): Promise<LabelSet> {
+  const { dim, visionSha256, neutral, model: madeWith } = labelSet.parts;
+  const ours = await model.graphSha256('vision');
+  const known = Object.values(model.manifest.graphs.vision.files).map(({ sha256 }) => sha256);
+  const differs = visionSha256 !== null && ours !== null && ours !== visionSha256 && !known.includes(visionSha256);
+  if (dim !== model.manifest.dim || differs) {
+    throw new MclipError(
+      'INVALID_ARGUMENT',
+      `This label set was made with '${madeWith}' (${dim} dimensions), which is not the model '${model.id}': embed the labels again.`,
+    );
+  }
+  if (needsNeutral && neutral === null) {
+    throw new MclipError(
+      'INVALID_ARGUMENT',
+      "This label set has no null class: make it with a classifier that has unknown: true or scores: 'sigmoid'.",
+    );
+  }
+  return labelSet;
+}

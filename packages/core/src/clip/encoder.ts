@@ -1,0 +1,197 @@
+/**
+ * The computing half of CLIP: images and texts to L2-normalised embeddings. Runs on the caller's thread
+ * (`worker: false`) or inside a worker behind `RemoteClipEncoder`; both are a `ClipEncoder`.
+ */
+import { Tensor, type TypedTensor } from 'onnxruntime-common';
+import { MclipError } from '../errors.js';
+import { type Size, shortestEdgeSize } from '../image/geometry.js';
+import { preprocessInto } from '../image/preprocess.js';
+import { cropRegion } from '../image/rgb-image.js';
+import type { GraphName, ImageConfig, Manifest, ManifestGraph } from '../model/manifest.js';
+import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings, Session } from '../platform.js';
+import { Slots } from '../slots.js';
+import { ClipTokenizer, loadClipTokenizer } from '../text/clip-tokenizer.js';
+import { l2Normalize } from './score.js';
+
+export type Preprocessing = 'exact' | 'fast';
+
+export interface LoadRequest {
+  graph: GraphName;
+  file: ModelFile;
+  device: DeviceName;
+  numThreads: number;
+  /** Contents of a tokenizer.json, for text graphs that do not use the bundled vocabulary. */
+  tokenizerJson: string | null;
+}
+
+export interface ClipEncoder {
+  load(request: LoadRequest): Promise<void>;
+  /** [dim]. The vision graph must be loaded. */
+  encodeImage(image: PortableImage, preprocessing: Preprocessing, signal?: AbortSignal): Promise<Float32Array>;
+  /** Flat [texts, dim]. The text graph must be loaded. One run: the caller chooses how many texts that is. */
+  encodeTexts(texts: string[], signal?: AbortSignal): Promise<Float32Array>;
+  dispose(): Promise<void>;
+}
+
+/** Pictures decoded at once. One more than needed to keep the model busy while the next is decoded. */
+const IMAGES_UNDER_WAY = 3;
+
+export class LocalClipEncoder implements ClipEncoder {
+  readonly #runtime: Runtime;
+  readonly #manifest: Manifest;
+  readonly #maxPixels: number;
+  readonly #pixelSlots: Slots<TypedTensor<'float32'>>;
+  /** Runs never overlap: some runtimes cannot, and none gains from it. */
+  readonly #turn = new Slots([null]);
+  #vision: LoadedGraph | null = null;
+  #text: LoadedGraph | null = null;
+  #tokenizer: Promise<ClipTokenizer> | null = null;
+
+  constructor(runtime: Runtime, manifest: Manifest, { maxPixels }: RuntimeSettings) {
+    this.#runtime = runtime;
+    this.#manifest = manifest;
+    this.#maxPixels = maxPixels;
+    const { size } = manifest.image;
+    const newPixelValues = () => new Tensor('float32', new Float32Array(3 * size * size), [1, 3, size, size]);
+    this.#pixelSlots = new Slots(Array.from({ length: IMAGES_UNDER_WAY }, newPixelValues));
+  }
+
+  async load({ graph, file, device, numThreads, tokenizerJson }: LoadRequest): Promise<void> {
+    const session = await this.#runtime.createSession(file, { device, numThreads });
+    const loaded = new LoadedGraph(session, this.#manifest.graphs[graph], this.#manifest.dim);
+    if (graph === 'vision') {
+      this.#vision = loaded;
+    } else {
+      this.#text = loaded;
+      this.#tokenizer =
+        tokenizerJson === null ? loadClipTokenizer() : Promise.resolve(ClipTokenizer.fromJSON(tokenizerJson));
+    }
+  }
+
+  encodeImage(image: PortableImage, preprocessing: Preprocessing, signal?: AbortSignal): Promise<Float32Array> {
+    return this.#pixelSlots.use(async (pixelValues) => {
+      signal?.throwIfAborted();
+      const config = this.#manifest.image;
+      const decoded = await this.#runtime.decodeImage(image.source, {
+        maxPixels: this.#maxPixels,
+        ...(preprocessing === 'fast' && image.region === undefined
+          ? { scaledSize: (width: number, height: number) => scaledSize(width, height, config) }
+          : {}),
+      });
+      signal?.throwIfAborted();
+      const rgb = image.region === undefined ? decoded : cropRegion(decoded, image.region);
+      preprocessInto(rgb, config, pixelValues.data, 0);
+      return this.#turn.use(async () => {
+        signal?.throwIfAborted();
+        const vision = required(this.#vision, 'vision');
+        const outputs = await vision.session.run({ [vision.input]: pixelValues });
+        return vision.unitVectors(outputs, 1);
+      });
+    });
+  }
+
+  async encodeTexts(texts: string[], signal?: AbortSignal): Promise<Float32Array> {
+    const text = required(this.#text, 'text');
+    const { dim } = this.#manifest;
+    const tokenizer = await required(this.#tokenizer, 'text');
+    const rowsPerRun = text.fixedBatch ?? texts.length;
+    const embeddings = new Float32Array(texts.length * dim);
+    for (let start = 0; start < texts.length; start += rowsPerRun) {
+      signal?.throwIfAborted();
+      const chunk = texts.slice(start, start + rowsPerRun);
+      const inputIds = new Tensor('int64', tokenRows(tokenizer, chunk, rowsPerRun), [
+        rowsPerRun,
+        tokenizer.contextLength,
+      ]);
+      const vectors = await this.#turn.use(async () =>
+        text.unitVectors(await text.session.run({ [text.input]: inputIds }), rowsPerRun),
+      );
+      embeddings.set(vectors.subarray(0, chunk.length * dim), start * dim);
+    }
+    return embeddings;
+  }
+
+  /** Waits for the run under way, then frees the sessions. */
+  dispose(): Promise<void> {
+    return this.#turn.use(async () => {
+      const sessions = [this.#vision?.session, this.#text?.session];
+      this.#vision = null;
+      this.#text = null;
+      for (const session of sessions) await session?.release();
+    });
+  }
+}
+
+/** A session and the names of its one input and one output, found in the session and not assumed. */
+class LoadedGraph {
+  readonly session: Session;
+  readonly input: string;
+  readonly #output: string;
+  readonly #dim: number;
+  /** Rows per run when the graph was exported with a fixed batch, else null. */
+  readonly fixedBatch: number | null;
+
+  constructor(session: Session, { input, output }: ManifestGraph, dim: number) {
+    this.session = session;
+    this.input = pickName(session.inputNames, input, 'input');
+    this.#output = pickName(session.outputNames, output, 'output');
+    this.#dim = dim;
+    const metadata = session.inputMetadata.find(({ name }) => name === this.input);
+    const batch = metadata?.isTensor ? metadata.shape[0] : undefined;
+    this.fixedBatch = typeof batch === 'number' && batch > 0 ? batch : null;
+  }
+
+  /** Copies the embeddings out of a run's result and normalises each row: [rows, dim], flat. */
+  unitVectors(outputs: Awaited<ReturnType<Session['run']>>, rows: number): Float32Array {
+    const { data, type } = outputs[this.#output]!;
+    const dim = this.#dim;
+    if (type !== 'float32' || data.length !== rows * dim) {
+      throw new MclipError(
+        'MODEL_CORRUPT',
+        `The graph's output '${this.#output}' is ${type} with ${data.length} values; expected float32 with ${rows} x ${dim}.`,
+      );
+    }
+    const vectors = (data as Float32Array).slice();
+    for (let start = 0; start < vectors.length; start += dim) {
+      try {
+        l2Normalize(vectors.subarray(start, start + dim));
+      } catch (cause) {
+        throw new MclipError('MODEL_CORRUPT', `The graph gave an embedding without direction (zero or NaN).`, { cause });
+      }
+    }
+    return vectors;
+  }
+}
+
+function pickName(names: readonly string[], wanted: string | null, what: string): string {
+  if (wanted !== null && names.includes(wanted)) return wanted;
+  if (names.length === 1) return names[0]!;
+  throw new MclipError(
+    'MODEL_CORRUPT',
+    `The graph has no ${what} '${wanted}', and its ${what}s (${names.join(', ')}) leave a choice.`,
+  );
+}
+
+function required<T>(value: T | null, graph: GraphName): T {
+  if (value === null) throw new MclipError('DISPOSED', `The ${graph} graph is not loaded.`);
+  return value;
+}
+
+/** What a picture may be scaled to before cropping or padding, so that nothing is left to resize after it. */
+function scaledSize(width: number, height: number, { fit, size }: ImageConfig): Size {
+  if (fit === 'crop') return shortestEdgeSize(width, height, size);
+  if (fit === 'squash') return { width: size, height: size };
+  const longest = Math.max(width, height);
+  const scaled = (edge: number) => Math.max(1, Math.round((edge * size) / longest));
+  return { width: scaled(width), height: scaled(height) };
+}
+
+/** Token ids as the graph takes them, flat [rows, contextLength]; rows beyond the texts are those of ''. */
+function tokenRows(tokenizer: ClipTokenizer, texts: string[], rows: number): BigInt64Array {
+  const inputIds = new BigInt64Array(rows * tokenizer.contextLength);
+  for (let row = 0; row < rows; row++) {
+    const ids = tokenizer.encode(texts[row] ?? '');
+    for (let index = 0; index < ids.length; index++) inputIds[row * ids.length + index] = BigInt(ids[index]!);
+  }
+  return inputIds;
+}

@@ -1,0 +1,247 @@
+/**
+ * One CLIP model on the caller's side: where its files are, on which device its graphs run, and who still uses it.
+ * Classifiers and embedders share it by `retain` and `release`; the last release frees it.
+ */
+import { raceSignal } from '../abort.js';
+import { type ResolvedSettings, resolveSettings, type Settings } from '../configure.js';
+import { MclipError } from '../errors.js';
+import { type LocatedModel, locateModel, type ModelSpec } from '../model/locate.js';
+import { DTYPES, type Dtype, type GraphName, type ManifestFile } from '../model/manifest.js';
+import { DownloadProgress, type OnProgress } from '../model/progress.js';
+import type { DeviceName, ModelFile, Platform } from '../platform.js';
+import { type ClipEncoder, LocalClipEncoder, type Preprocessing } from './encoder.js';
+import { RemoteClipEncoder } from './remote-encoder.js';
+
+export const DEFAULT_MODEL = 'mobileclip2-s0';
+
+/** Options of everything that loads a CLIP model. */
+export interface ModelOptions extends Settings {
+  /** Default `'mobileclip2-s0'`. */
+  model?: ModelSpec;
+  /** `'auto'` (default) takes the best device that works and says which in `device`. */
+  device?: 'auto' | DeviceName;
+  /** `'auto'` (default) prefers `w8`, then `fp32`, then `fp16`; may be given per graph. */
+  dtype?: 'auto' | Dtype | { vision?: 'auto' | Dtype; text?: 'auto' | Dtype };
+  /** `'exact'` (default): Pillow's bytes. `'fast'`: scaled decoding and the platform's own resize. */
+  preprocessing?: Preprocessing;
+  /** Decode, preprocess and compute off the caller's thread. Default true. */
+  worker?: boolean;
+  signal?: AbortSignal;
+  onProgress?: OnProgress;
+}
+
+/** Where a model runs, and why there. */
+export interface Device {
+  name: DeviceName;
+  /** Of the vision graph. */
+  dtype: Dtype;
+  threads: number;
+  reason: string;
+  /** Devices that were tried or considered before, best first. */
+  rejected: { name: DeviceName; why: string }[];
+}
+
+/** Reduced-precision compute is slower or wrong on these networks: only full-precision forms are chosen unasked. */
+const AUTO_DTYPES: readonly Dtype[] = ['w8', 'fp32', 'fp16'];
+
+/** Texts of one run of the text graph: bounds memory and the time between two looks at the signal. */
+const TEXTS_PER_RUN = 8;
+
+interface FetchedGraph {
+  modelFile: ModelFile;
+  tokenizerJson: string | null;
+}
+
+export class ClipModel {
+  readonly id: string;
+  readonly preprocessing: Preprocessing;
+  readonly settings: ResolvedSettings;
+  readonly platform: Platform;
+  readonly #located: LocatedModel;
+  readonly #encoder: ClipEncoder;
+  readonly #dtypes: Record<GraphName, Dtype>;
+  readonly #candidates: readonly DeviceName[];
+  readonly #automatic: boolean;
+  readonly #loading = new Map<GraphName, Promise<void>>();
+  #device: Device | null = null;
+  #users = 1;
+
+  /**
+   * Reads the manifest and starts the thread that will compute; no weights are fetched yet.
+   *
+   * @throws {MclipError} `MODEL_NOT_FOUND`, `MODEL_CORRUPT`, `OFFLINE`, `NETWORK`, `INVALID_ARGUMENT`, `DEVICE_UNAVAILABLE`
+   */
+  static async open(platform: Platform, options: ModelOptions): Promise<ClipModel> {
+    const { model = DEFAULT_MODEL, device = 'auto', preprocessing = 'exact', worker = true, signal } = options;
+    signal?.throwIfAborted();
+    const settings = resolveSettings(options);
+    if (preprocessing !== 'exact' && preprocessing !== 'fast') {
+      throw new MclipError('INVALID_ARGUMENT', `preprocessing must be 'exact' or 'fast', got '${preprocessing}'.`);
+    }
+    if (device !== 'auto' && !platform.supportedDevices.includes(device)) {
+      throw new MclipError(
+        'DEVICE_UNAVAILABLE',
+        `device '${device}' does not exist here; choose 'auto' or one of ${platform.supportedDevices.join(', ')}.`,
+      );
+    }
+    const located = await raceSignal(locateModel(platform, model, { settings, signal }), signal);
+    const dtypes = {
+      vision: chooseDtype(located, 'vision', options.dtype),
+      text: chooseDtype(located, 'text', options.dtype),
+    };
+    const { manifest } = located;
+    // functions and secrets stay on this side: only what the runtime needs is sent to a worker
+    const { maxPixels, wasmPaths } = settings;
+    const runtimeSettings = { maxPixels, ...(wasmPaths !== undefined && { wasmPaths }) };
+    const encoder = worker
+      ? new RemoteClipEncoder(platform.startWorker(settings), manifest, runtimeSettings)
+      : new LocalClipEncoder(await platform.loadRuntime(runtimeSettings), manifest, runtimeSettings);
+    return new ClipModel({ platform, settings, located, encoder, dtypes, device, preprocessing });
+  }
+
+  private constructor(parts: {
+    platform: Platform;
+    settings: ResolvedSettings;
+    located: LocatedModel;
+    encoder: ClipEncoder;
+    dtypes: Record<GraphName, Dtype>;
+    device: 'auto' | DeviceName;
+    preprocessing: Preprocessing;
+  }) {
+    this.id = parts.located.id;
+    this.platform = parts.platform;
+    this.settings = parts.settings;
+    this.preprocessing = parts.preprocessing;
+    this.#located = parts.located;
+    this.#encoder = parts.encoder;
+    this.#dtypes = parts.dtypes;
+    this.#automatic = parts.device === 'auto';
+    this.#candidates = parts.device === 'auto' ? parts.platform.autoDevices() : [parts.device];
+  }
+
+  get manifest() {
+    return this.#located.manifest;
+  }
+
+  get device(): Device {
+    if (this.#device === null) throw new MclipError('DISPOSED', 'The model has no device before a graph is loaded.');
+    return this.#device;
+  }
+
+  /** SHA-256 of the file that a graph runs from, null when nobody published one. */
+  async graphSha256(graph: GraphName): Promise<string | null> {
+    return (await this.#located.locate(this.#file(graph))).sha256;
+  }
+
+  /**
+   * Fetches and loads graphs that are not loaded yet. Calls that need the same graph share one load, which no single
+   * caller's signal stops; `signal` only ends the waiting, except in the call that creates the model.
+   */
+  async load(graphs: GraphName[], options: { signal?: AbortSignal | undefined; onProgress?: OnProgress | undefined } = {}) {
+    const missing = graphs.filter((graph) => !this.#loading.has(graph));
+    if (missing.length > 0) {
+      const progress = new DownloadProgress(options.onProgress);
+      const files = missing.map((graph) => this.#fetch(graph, progress, this.#loading.size === 0 ? options.signal : undefined));
+      missing.forEach((graph, index) => {
+        const loading = this.#loadOnDevice(graph, files[index]!);
+        this.#loading.set(graph, loading);
+        loading.catch(() => this.#loading.delete(graph)); // a later call may try again
+      });
+    }
+    await raceSignal(Promise.all(graphs.map((graph) => this.#loading.get(graph))), options.signal);
+  }
+
+  /** [dim], L2-normalised. */
+  async encodeImage(image: unknown, signal?: AbortSignal): Promise<Float32Array> {
+    signal?.throwIfAborted();
+    const portable = await raceSignal(
+      this.platform.portableImage(image, { settings: this.settings, signal }),
+      signal,
+    );
+    return raceSignal(this.#encoder.encodeImage(portable, this.preprocessing, signal), signal);
+  }
+
+  /** Flat [texts, dim], each row L2-normalised. Loads the text graph on first use. */
+  async encodeTexts(
+    texts: string[],
+    options: { signal?: AbortSignal | undefined; onProgress?: OnProgress | undefined } = {},
+  ): Promise<Float32Array> {
+    const { signal, onProgress } = options;
+    await this.load(['text'], options);
+    const { dim } = this.manifest;
+    const embeddings = new Float32Array(texts.length * dim);
+    for (let start = 0; start < texts.length; start += TEXTS_PER_RUN) {
+      const chunk = texts.slice(start, start + TEXTS_PER_RUN);
+      embeddings.set(await raceSignal(this.#encoder.encodeTexts(chunk, signal), signal), start * dim);
+      onProgress?.({ phase: 'text', done: start + chunk.length, total: texts.length });
+    }
+    return embeddings;
+  }
+
+  /** One run on a grey picture. */
+  async warmup(signal?: AbortSignal): Promise<void> {
+    const { size } = this.manifest.image;
+    const data = new Uint8Array(3 * size * size).fill(128);
+    await this.encodeImage({ data, width: size, height: size, channels: 3 }, signal);
+  }
+
+  retain(): this {
+    this.#users++;
+    return this;
+  }
+
+  async release(): Promise<void> {
+    if (--this.#users === 0) await this.#encoder.dispose();
+  }
+
+  #file(graph: GraphName): ManifestFile {
+    return this.manifest.graphs[graph].files[this.#dtypes[graph]]!;
+  }
+
+  async #fetch(graph: GraphName, progress: DownloadProgress, signal: AbortSignal | undefined): Promise<FetchedGraph> {
+    const { settings, platform } = this;
+    const { file } = this.#file(graph);
+    const onBytes = progress.track(file, this.#file(graph).bytes);
+    const tokenizerFile = graph === 'text' && this.manifest.text.tokenizer !== 'clip' ? this.manifest.text.tokenizer : null;
+    const tokenizerAt =
+      tokenizerFile && (await this.#located.locate({ file: tokenizerFile.file, bytes: null, sha256: tokenizerFile.sha256 }));
+    const [modelFile, tokenizerJson] = await Promise.all([
+      this.#located.locate(this.#file(graph)).then((at) => platform.fetchFile(at, { settings, signal, onBytes })),
+      tokenizerAt && platform.fetchText(tokenizerAt.url, { settings, signal }),
+    ]);
+    return { modelFile, tokenizerJson };
+  }
+
+  async #loadOnDevice(graph: GraphName, fetched: Promise<FetchedGraph>): Promise<void> {
+    const { modelFile, tokenizerJson } = await fetched;
+    const rejected: Device['rejected'] = [];
+    for (const device of this.#device === null ? this.#candidates : [this.#device.name]) {
+      const { count, limitedBy } = this.platform.threads(device, this.settings);
+      try {
+        await this.#encoder.load({ graph, file: modelFile, device, numThreads: count, tokenizerJson });
+        const why = this.#automatic ? 'the best device that works here' : 'asked for';
+        this.#device ??= {
+          name: device,
+          dtype: this.#dtypes.vision,
+          threads: count,
+          reason: limitedBy === null ? why : `${why}; ${limitedBy}`,
+          rejected,
+        };
+        return;
+      } catch (error) {
+        const isLast = rejected.length + 1 === this.#candidates.length || this.#device !== null;
+        if (isLast || !MclipError.isInstance(error) || error.code !== 'DEVICE_UNAVAILABLE') throw error;
+        rejected.push({ name: device, why: error.message });
+      }
+    }
+  }
+}
+
+function chooseDtype({ id, manifest }: LocatedModel, graph: GraphName, option: ModelOptions['dtype'] = 'auto'): Dtype {
+  const asked = (typeof option === 'object' ? option[graph] : option) ?? 'auto';
+  const { files } = manifest.graphs[graph];
+  const chosen = asked === 'auto' ? AUTO_DTYPES.find((dtype) => files[dtype] !== undefined) : asked;
+  if (chosen !== undefined && files[chosen] !== undefined) return chosen;
+  const available = DTYPES.filter((dtype) => files[dtype] !== undefined).join(', ');
+  throw new MclipError('INVALID_ARGUMENT', `${id} has no ${graph} graph with dtype '${asked}'; it has ${available}.`);
+}

@@ -1,0 +1,75 @@
+import { MclipError } from './errors.js';
+
+/** Settings of a process. `configure` sets defaults; every `create*` call takes the same names and wins. */
+export interface Settings {
+  /** Never touch the network: a model that is not stored locally is an `OFFLINE` error. Default false. */
+  offline?: boolean;
+  /** Threads of one model on CPU or wasm. Default: the machine's cores, at most 8. */
+  numThreads?: number;
+  /** Largest image that is decoded, in pixels, checked from the file's header. Default 100 million. */
+  maxPixels?: number;
+  /** Used instead of the global `fetch` for models and image URLs. */
+  fetch?: typeof globalThis.fetch;
+  /** Sent with every request for a model file, for instance an `Authorization` for a private repository. */
+  headers?: Record<string, string>;
+  /** Base URL of the model hub or of a mirror with the same paths. Default `https://huggingface.co`. */
+  hubUrl?: string;
+  /** Node: folder of downloaded models and label embeddings. Default: the system's cache folder. */
+  cacheDir?: string;
+  /** Web: where onnxruntime's `.wasm` files are served from. Default: beside the bundle. */
+  wasmPaths?: string | Record<string, string>;
+  /** Web: URL of the worker script, for bundlers that do not emit it. */
+  workerUrl?: string | URL;
+}
+
+const NAMES = [
+  'offline',
+  'numThreads',
+  'maxPixels',
+  'fetch',
+  'headers',
+  'hubUrl',
+  'cacheDir',
+  'wasmPaths',
+  'workerUrl',
+] as const satisfies readonly (keyof Settings)[];
+
+const DEFAULTS = { offline: false, maxPixels: 100_000_000, hubUrl: 'https://huggingface.co', headers: {} };
+
+export type ResolvedSettings = Settings & Required<Pick<Settings, keyof typeof DEFAULTS>>;
+
+let processWide: Settings = {};
+
+/**
+ * Sets process-wide defaults. Calls add up; a key given as `undefined` returns to the built-in default. Classifiers
+ * that exist already keep what they were made with.
+ *
+ * @throws {MclipError} `INVALID_ARGUMENT` for a number that is not a positive integer.
+ */
+export function configure(settings: Settings): void {
+  checkSettings(settings);
+  processWide = { ...processWide, ...pickSettings(settings) };
+}
+
+/** The settings of one call: its own options, else the process-wide ones, else the built-in ones. */
+export function resolveSettings(options: Settings): ResolvedSettings {
+  checkSettings(options);
+  return { ...DEFAULTS, ...withoutUndefined(processWide), ...withoutUndefined(pickSettings(options)) };
+}
+
+function checkSettings(settings: Settings): void {
+  for (const name of ['numThreads', 'maxPixels'] as const) {
+    const value = settings[name];
+    if (value !== undefined && !(Number.isInteger(value) && value > 0)) {
+      throw new MclipError('INVALID_ARGUMENT', `${name} must be a positive integer, got ${String(value)}.`);
+    }
+  }
+}
+
+function pickSettings(options: Settings): Settings {
+  return Object.fromEntries(NAMES.filter((name) => name in options).map((name) => [name, options[name]])) as Settings;
+}
+
+function withoutUndefined(settings: Settings): Settings {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as Settings;
+}

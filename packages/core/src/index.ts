@@ -1,0 +1,28 @@
+/** Parts for people who build their own; `@mclip/node` and `@mclip/web` put them together. */
+export type { Classification, ClassifierOptions, ClassifyOptions, LabelOptions, StreamOptions } from './clip/classifier.js';
+export { Classifier } from './clip/classifier.js';
+export type { EncodeOptions } from './clip/embedder.js';
+export { Embedder } from './clip/embedder.js';
+export type { Preprocessing } from './clip/encoder.js';
+export type { LabelSetJson } from './clip/label-set.js';
+export { LabelSet } from './clip/label-set.js';
+export type { Device, ModelOptions } from './clip/model.js';
+export type { Templates } from './clip/prompts.js';
+export type { ScoreFunction } from './clip/score.js';
+export { l2Normalize, similarity, softmax } from './clip/score.js';
+export type { Settings } from './configure.js';
+export { configure } from './configure.js';
+export type { MclipErrorCode } from './errors.js';
+export { MclipError } from './errors.js';
+export { preprocess } from './image/preprocess.js';
+export { resize } from './image/resize.js';
+export type { RawImage } from './image/portable-pixels.js';
+export type { Region, RgbImage } from './image/rgb-image.js';
+export type { BundledModel, ModelSpec } from './model/locate.js';
+export type { Canary, Dtype, ImageConfig, Manifest, ManifestFile, ManifestGraph } from './model/manifest.js';
+export { parseManifest } from './model/manifest.js';
+export type { Preset } from './model/presets.js';
+export { presets } from './model/presets.js';
+export type { OnProgress, Progress } from './model/progress.js';
+export type { DeviceName } from './platform.js';
+export { ClipTokenizer, loadClipTokenizer } from './text/clip-tokenizer.js';

@@ -1,0 +1,152 @@
+/**
+ * From the `model` option to a manifest and the URLs of its files. Knows presets, hub repositories, URLs, folders and
+ * bundled models; fetching is the platform's.
+ */
+import { MclipError } from '../errors.js';
+import type { FetchedFile, FetchOptions, Platform } from '../platform.js';
+import { type Manifest, type ManifestFile, parseManifest } from './manifest.js';
+import { type Preset, presets, UNEXPORTED_PRESETS } from './presets.js';
+
+/** A model shipped as an npm package: `nanoClip` of `@mclip/nano`. */
+export interface BundledModel {
+  manifest: unknown;
+  /** Where each file of the manifest is. */
+  fileUrl(file: string): URL;
+}
+
+/** Preset name, `org/repo` on the hub, URL, folder (Node), or a bundled model. */
+export type ModelSpec = string | URL | BundledModel;
+
+export interface LocatedModel {
+  /** What the caller asked for, as text: kept in label sets. */
+  id: string;
+  manifest: Manifest;
+  /** Where a file is and what it must hash to. */
+  locate(file: ManifestFile): Promise<FetchedFile>;
+}
+
+/**
+ * @throws {MclipError} `MODEL_NOT_FOUND`, `MODEL_CORRUPT` (bad manifest), `OFFLINE`, `NETWORK`, `INVALID_ARGUMENT`.
+ */
+export async function locateModel(platform: Platform, model: ModelSpec, options: FetchOptions): Promise<LocatedModel> {
+  if (typeof model === 'string' && model !== '') {
+    const preset = presets[model] ?? Object.values(presets).find(({ repo, folder }) => repo === model && folder === 'onnx/');
+    if (preset !== undefined) return locatePreset(platform, model, preset, options);
+    const base = /^https?:\/\//.test(model) ? withSlash(model) : platform.localModelUrl(model);
+    if (base !== null) return locateFolder(platform, model, base, options);
+    if (/^[\w.-]+\/[\w.-]+$/.test(model)) {
+      return locateRepository(platform, model, options);
+    }
+    throw unknownModel(model);
+  }
+  if (model instanceof URL) return locateFolder(platform, model.href, withSlash(model.href), options);
+  if (typeof model === 'object' && model !== null && typeof model.fileUrl === 'function') return locateBundled(model);
+  throw new MclipError(
+    'INVALID_ARGUMENT',
+    `model must be a preset name, 'org/repo', a URL, a folder or a bundled model, got ${shown(model)}.`,
+  );
+}
+
+function locateBundled(model: BundledModel): LocatedModel {
+  const manifest = parseManifest(model.manifest, 'bundled model');
+  return {
+    id: manifest.name,
+    manifest,
+    locate: async ({ file, bytes, sha256 }) => ({ url: model.fileUrl(file).href, bytes, sha256 }),
+  };
+}
+
+async function locateFolder(platform: Platform, id: string, base: string, options: FetchOptions): Promise<LocatedModel> {
+  const url = `${base}mclip.json`;
+  const text = await platform.fetchText(url, options);
+  if (text === null) {
+    throw new MclipError(
+      'MODEL_NOT_FOUND',
+      `No mclip.json at ${url}. A model folder holds mclip.json and the files it names; tools/export makes one.`,
+    );
+  }
+  return {
+    id,
+    manifest: parseManifest(parseJson(text, url), url),
+    locate: async ({ file, bytes, sha256 }) => ({ url: base + file, bytes, sha256 }),
+  };
+}
+
+async function locateRepository(platform: Platform, repo: string, options: FetchOptions): Promise<LocatedModel> {
+  const revision = 'main';
+  const base = `${withSlash(options.settings.hubUrl)}${repo}/resolve/${revision}/`;
+  const text = await platform.fetchText(`${base}mclip.json`, options);
+  if (text === null) {
+    throw new MclipError(
+      'MODEL_NOT_FOUND',
+      `The repository '${repo}' has no mclip.json (or does not exist), and is no preset: ${names()}. ` +
+        'Add a manifest to it, or export your own model folder with tools/export.',
+    );
+  }
+  return fromHub(platform, repo, { repo, revision, folder: '' }, parseManifest(parseJson(text, base), repo), options);
+}
+
+function locatePreset(platform: Platform, id: string, preset: Preset, options: FetchOptions): LocatedModel {
+  return fromHub(platform, id, preset, preset.manifest, options);
+}
+
+/** Files without a published hash are checked against the hub's own listing, which is kept with the model. */
+function fromHub(
+  platform: Platform,
+  id: string,
+  { repo, revision, folder }: Omit<Preset, 'manifest'>,
+  manifest: Manifest,
+  options: FetchOptions,
+): LocatedModel {
+  const hub = withSlash(options.settings.hubUrl);
+  let listing: Promise<Map<string, Omit<FetchedFile, 'url'>>> | undefined;
+  return {
+    id,
+    manifest,
+    async locate({ file, bytes, sha256 }) {
+      const path = folder + file;
+      const url = `${hub}${repo}/resolve/${revision}/${path}`;
+      if (bytes !== null && sha256 !== null) return { url, bytes, sha256 };
+      listing ??= readListing(platform, `${hub}api/models/${repo}/tree/${revision}?recursive=true`, options);
+      const entry = (await listing).get(path);
+      if (entry === undefined) {
+        throw new MclipError('MODEL_NOT_FOUND', `The repository '${repo}' (${revision}) has no file ${path}.`);
+      }
+      return { url, ...entry };
+    },
+  };
+}
+
+async function readListing(platform: Platform, url: string, options: FetchOptions) {
+  const text = await platform.fetchText(url, options);
+  if (text === null) throw new MclipError('MODEL_NOT_FOUND', `No repository listing at ${url}.`);
+  const listing = new Map<string, Omit<FetchedFile, 'url'>>();
+  const entries = parseJson(text, url);
+  if (!Array.isArray(entries)) throw new MclipError('NETWORK', `The listing at ${url} is not a list of files.`);
+  for (const { path, size, lfs } of entries as { path?: string; size?: number; lfs?: { oid?: string; size?: number } }[]) {
+    if (typeof path === 'string') listing.set(path, { bytes: lfs?.size ?? size ?? null, sha256: lfs?.oid ?? null });
+  }
+  return listing;
+}
+
+function unknownModel(model: string): MclipError {
+  const hint = UNEXPORTED_PRESETS.includes(model)
+    ? `'${model}' has no public ONNX files: export it from Apple's checkpoint with tools/export and pass the folder.`
+    : `Unknown model '${model}'. Presets: ${names()}; or give 'org/repo', a URL, or a folder ('./models/x').`;
+  return new MclipError('MODEL_NOT_FOUND', hint);
+}
+
+const names = () => Object.keys(presets).join(', ');
+const withSlash = (url: string) => (url.endsWith('/') ? url : `${url}/`);
+
+function parseJson(text: string, url: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new MclipError('MODEL_CORRUPT', `${url} is not JSON: ${shown(text.slice(0, 60))}.`, { cause });
+  }
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : Object.prototype.toString.call(value).slice(8, -1);
+}

@@ -1,0 +1,203 @@
+/**
+ * The manifest (`mclip.json`) of a CLIP model: everything the SDK must know that is not in the graphs. Numbers come
+ * from here, never from code. `parseManifest` trusts nothing: manifests are downloaded.
+ */
+import { MclipError } from '../errors.js';
+
+export const DTYPES = ['fp32', 'fp16', 'w8', 'q8', 'q4', 'q4f16'] as const;
+export type Dtype = (typeof DTYPES)[number];
+export type GraphName = 'vision' | 'text';
+
+export interface ManifestFile {
+  /** Path below the model's folder. */
+  file: string;
+  /** Null in presets for repositories that publish none: taken from the hub's listing on first use. */
+  bytes: number | null;
+  sha256: string | null;
+}
+
+export interface ManifestGraph {
+  /** Names of the graph's tensors; null: the session's first. */
+  input: string | null;
+  output: string | null;
+  files: Partial<Record<Dtype, ManifestFile>>;
+}
+
+export interface ImageConfig {
+  /** Side of the square input in pixels. */
+  size: number;
+  /** `crop`: shortest edge, then centre; `pad`: whole picture on a square canvas; `squash`: aspect ignored. */
+  fit: 'crop' | 'pad' | 'squash';
+  interpolation: 'bilinear' | 'bicubic';
+  mean: [number, number, number];
+  std: [number, number, number];
+}
+
+/** A fixed input and its expected L2-normalised embedding (little-endian fp32, base64): the device self-check. */
+export interface Canary {
+  /** Number of the generated picture; 1 is the only one so far. */
+  pattern: number;
+  vision: string;
+  text: { inputText: string; embedding: string } | null;
+}
+
+export interface Manifest {
+  name: string;
+  task: 'clip';
+  /** Length of an embedding. */
+  dim: number;
+  licence: { id: string; notice: string };
+  image: ImageConfig;
+  text: { tokenizer: 'clip' | { file: string; sha256: string | null }; contextLength: number; padId: number };
+  /** Already exponentiated, about 100. */
+  logitScale: number;
+  /** Only for models trained with a sigmoid loss. */
+  logitBias: number | null;
+  scores: 'softmax' | 'sigmoid';
+  graphs: Record<GraphName, ManifestGraph>;
+  canary: Canary | null;
+}
+
+/**
+ * Checks a manifest and fills its defaults.
+ *
+ * @param json the parsed JSON of an `mclip.json`
+ * @param origin named in errors: where the manifest came from
+ * @throws {MclipError} `MODEL_CORRUPT`, naming the field, its value and what was expected.
+ */
+export function parseManifest(json: unknown, origin = 'mclip.json'): Manifest {
+  const read = new Reader(origin, json, '');
+  if (read.field('mclip').value !== 1) {
+    read.field('mclip').fail('1 (a newer manifest needs a newer @mclip package)');
+  }
+  const image = read.field('image');
+  const text = read.field('text');
+  const graphs = read.field('graphs');
+  const licence = read.field('licence');
+  return {
+    name: read.field('name').string(),
+    task: read.field('task').oneOf(['clip']),
+    dim: read.field('dim').positiveInteger(),
+    licence: { id: licence.field('id').string(), notice: licence.field('notice').or('', (at) => at.string()) },
+    image: {
+      size: image.field('size').positiveInteger(),
+      fit: image.field('fit').or('crop', (at) => at.oneOf(['crop', 'pad', 'squash'])),
+      interpolation: image.field('interpolation').oneOf(['bilinear', 'bicubic']),
+      mean: image.field('mean').numbers(3) as [number, number, number],
+      std: image.field('std').numbers(3, (value) => value > 0) as [number, number, number],
+    },
+    text: {
+      tokenizer: text.field('tokenizer').or('clip' as const, parseTokenizer),
+      contextLength: text.field('contextLength').or(77, (at) => at.oneOf([77])),
+      padId: text.field('padId').or(0, (at) => at.oneOf([0])),
+    },
+    logitScale: read.field('logitScale').number((value) => value > 0),
+    logitBias: read.field('logitBias').or(null, (at) => at.number()),
+    scores: read.field('scores').or('softmax', (at) => at.oneOf(['softmax', 'sigmoid'])),
+    graphs: { vision: parseGraph(graphs.field('vision')), text: parseGraph(graphs.field('text')) },
+    canary: read.field('canary').or(null, parseCanary),
+  };
+}
+
+function parseTokenizer(at: Reader): Manifest['text']['tokenizer'] {
+  if (at.value === 'clip') return 'clip';
+  return { file: at.field('file').relativePath(), sha256: at.field('sha256').or(null, (hash) => hash.sha256()) };
+}
+
+function parseGraph(at: Reader): ManifestGraph {
+  const files: ManifestGraph['files'] = {};
+  for (const dtype of DTYPES) {
+    const entry = at.field('files').field(dtype);
+    if (entry.value === undefined) continue;
+    files[dtype] = {
+      file: entry.field('file').relativePath(),
+      bytes: entry.field('bytes').or(null, (bytes) => bytes.positiveInteger()),
+      sha256: entry.field('sha256').or(null, (hash) => hash.sha256()),
+    };
+  }
+  if (Object.keys(files).length === 0) at.field('files').fail(`a file for at least one of ${DTYPES.join(', ')}`);
+  return {
+    input: at.field('input').or(null, (name) => name.string()),
+    output: at.field('output').or(null, (name) => name.string()),
+    files,
+  };
+}
+
+function parseCanary(at: Reader): Canary {
+  return {
+    pattern: at.field('pattern').positiveInteger(),
+    vision: at.field('vision').string(),
+    text: at.field('text').or(null, (text) => ({
+      inputText: text.field('inputText').string(),
+      embedding: text.field('embedding').string(),
+    })),
+  };
+}
+
+/** A cursor into untrusted JSON that knows its own path. */
+class Reader {
+  readonly #origin: string;
+  readonly #path: string;
+  readonly value: unknown;
+
+  constructor(origin: string, value: unknown, path: string) {
+    this.#origin = origin;
+    this.#path = path;
+    this.value = value;
+  }
+
+  field(name: string): Reader {
+    if (typeof this.value !== 'object' || this.value === null || Array.isArray(this.value)) this.fail('an object');
+    const value = Object.hasOwn(this.value, name) ? (this.value as Record<string, unknown>)[name] : undefined;
+    return new Reader(this.#origin, value, this.#path === '' ? name : `${this.#path}.${name}`);
+  }
+
+  or<D, T>(fallback: D, parse: (at: Reader) => T): D | T {
+    return this.value === undefined || this.value === null ? fallback : parse(this);
+  }
+
+  string(): string {
+    return typeof this.value === 'string' && this.value !== '' ? this.value : this.fail('a non-empty string');
+  }
+
+  number(accept: (value: number) => boolean = () => true): number {
+    const { value } = this;
+    return typeof value === 'number' && Number.isFinite(value) && accept(value) ? value : this.fail('a number in range');
+  }
+
+  positiveInteger(): number {
+    return Number.isSafeInteger(this.value) && (this.value as number) > 0
+      ? (this.value as number)
+      : this.fail('a positive integer');
+  }
+
+  numbers(length: number, accept?: (value: number) => boolean): number[] {
+    if (!Array.isArray(this.value) || this.value.length !== length) this.fail(`${length} numbers`);
+    return (this.value as unknown[]).map((value, index) =>
+      new Reader(this.#origin, value, `${this.#path}[${index}]`).number(accept),
+    );
+  }
+
+  oneOf<const T extends string | number>(allowed: readonly T[]): T {
+    return allowed.includes(this.value as T) ? (this.value as T) : this.fail(allowed.join(' or '));
+  }
+
+  sha256(): string {
+    return typeof this.value === 'string' && /^[0-9a-f]{64}$/.test(this.value)
+      ? this.value
+      : this.fail('64 lower-case hex digits');
+  }
+
+  /** A path that cannot leave the model's folder, on any system. */
+  relativePath(): string {
+    const path = this.string();
+    const safe = path.split('/').every((part) => /^[\w.-]+$/.test(part) && !/^\.+$/.test(part));
+    return safe ? path : this.fail('a path below the model folder made of letters, digits, "-", "_", "." and "/"');
+  }
+
+  fail(expected: string): never {
+    const shown = JSON.stringify(this.value)?.slice(0, 80) ?? 'nothing';
+    const where = this.#path === '' ? 'The manifest' : this.#path;
+    throw new MclipError('MODEL_CORRUPT', `${this.#origin}: ${where} must be ${expected}, got ${shown}.`);
+  }
+}

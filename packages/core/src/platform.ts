@@ -1,0 +1,100 @@
+/**
+ * What an adapter (`@mclip/node`, `@mclip/web`) gives to core: it constructs sessions, decoded images, stored bytes
+ * and workers, and nothing else. `Platform` is used on the caller's thread, `Runtime` on the thread that computes:
+ * the same one with `worker: false`, a worker's otherwise.
+ */
+import type { InferenceSession } from 'onnxruntime-common';
+import type { ResolvedSettings } from './configure.js';
+import type { Region, RgbImage } from './image/rgb-image.js';
+
+/** A raw onnxruntime session of any build. Its class is never tested: builds carry their own copies. */
+export type Session = Pick<InferenceSession, 'run' | 'inputNames' | 'outputNames' | 'inputMetadata' | 'release'>;
+
+export type DeviceName = 'cpu' | 'cuda' | 'coreml' | 'dml' | 'webgpu' | 'wasm';
+
+/** A model file as a session takes it: a path (Node) or its bytes. */
+export type ModelFile = string | Uint8Array | Blob;
+
+/** An image that can cross to a worker. `native` holds what only that platform's decoder knows (an `ImageBitmap`). */
+export interface PortableImage {
+  source:
+    | { kind: 'path'; path: string }
+    | { kind: 'bytes'; bytes: Uint8Array }
+    | { kind: 'blob'; blob: Blob }
+    | { kind: 'pixels'; data: Uint8Array | Uint8ClampedArray; width: number; height: number; channels: number }
+    | { kind: 'native'; image: unknown };
+  region?: Region;
+}
+
+export interface DecodeOptions {
+  maxPixels: number;
+  /**
+   * Set for `preprocessing: 'fast'`: given the oriented size of the picture, the size that the decoder may scale it
+   * to by its own means.
+   */
+  scaledSize?: (width: number, height: number) => { width: number; height: number };
+}
+
+export interface SessionOptions {
+  device: DeviceName;
+  /** CPU and wasm threads. */
+  numThreads: number;
+}
+
+/** Settings that the computing half needs: plain data, since they cross to a worker. */
+export type RuntimeSettings = Pick<ResolvedSettings, 'maxPixels' | 'wasmPaths'>;
+
+/** The computing half of an adapter. */
+export interface Runtime {
+  createSession(file: ModelFile, options: SessionOptions): Promise<Session>;
+  /** RGB bytes, EXIF orientation applied, colours in sRGB, alpha composited on white. The region is not cut here. */
+  decodeImage(image: PortableImage['source'], options: DecodeOptions): Promise<RgbImage>;
+}
+
+/** A worker as core talks to it. `hold` keeps the process alive while calls are pending, `release` lets it exit. */
+export interface WorkerPort {
+  post(message: unknown, transfer: ArrayBuffer[]): void;
+  onMessage(listener: (message: unknown) => void): void;
+  /** The worker is gone: crashed, terminated, or it could not start. */
+  onExit(listener: (reason: Error) => void): void;
+  hold(): void;
+  release(): void;
+  terminate(): Promise<void>;
+}
+
+export interface FetchedFile {
+  url: string;
+  /** Expected size and hash; null where nobody has published them. */
+  bytes: number | null;
+  sha256: string | null;
+}
+
+export interface FetchOptions {
+  settings: ResolvedSettings;
+  signal?: AbortSignal | undefined;
+  onBytes?: ((loadedBytes: number, totalBytes: number | null) => void) | undefined;
+}
+
+/** The caller's half of an adapter. */
+export interface Platform {
+  /** Devices that `device: 'auto'` tries, best first. */
+  autoDevices(): DeviceName[];
+  /** Everything that can be asked for by name on this platform. */
+  supportedDevices: readonly DeviceName[];
+  /** Threads that a session on `device` will have, and why not more; null when nothing holds them back. */
+  threads(device: DeviceName, settings: ResolvedSettings): { count: number; limitedBy: string | null };
+  /** Loads the runtime into this thread, for `worker: false`. */
+  loadRuntime(settings: RuntimeSettings): Promise<Runtime>;
+  startWorker(settings: ResolvedSettings): WorkerPort;
+  /** A base URL, ending in '/', for a model given as a folder or relative URL; null when `model` is neither. */
+  localModelUrl(model: string): string | null;
+  /** Small text files: manifests and hub listings. Null when the file does not exist. */
+  fetchText(url: string, options: FetchOptions): Promise<string | null>;
+  /** A model file, verified against size and hash where they are known, from the local store when it is there. */
+  fetchFile(file: FetchedFile, options: FetchOptions): Promise<ModelFile>;
+  /** Resolves paths and URLs on this side, so that the worker needs neither; checks what it can without decoding. */
+  portableImage(image: unknown, options: FetchOptions): Promise<PortableImage>;
+  /** Embeddings of labels, kept between processes. Failures to read or write are not errors. */
+  readEmbeddings(keys: string[], settings: ResolvedSettings): Promise<(Float32Array | null)[]>;
+  writeEmbeddings(entries: [key: string, embedding: Float32Array][], settings: ResolvedSettings): Promise<void>;
+}

@@ -1,0 +1,129 @@
+/**
+ * Calls across a worker boundary: a request carries an id, a method and its arguments; the answer carries the result
+ * or a typed error. Aborting rejects here at once and tells the other side, which drops the work at its next step.
+ */
+import { fromWireError, MclipError, toWireError, type WireError } from '../errors.js';
+import type { WorkerPort } from '../platform.js';
+
+type Request = { id: number; method: string; args: unknown } | { cancel: number };
+type Response = { id: number; result: unknown } | { id: number; error: WireError };
+
+interface PendingCall {
+  resolve: (result: unknown) => void;
+  reject: (reason: unknown) => void;
+}
+
+/** The calling side. */
+export class WorkerClient {
+  readonly #port: WorkerPort;
+  readonly #pending = new Map<number, PendingCall>();
+  #nextId = 1;
+  #closed: MclipError | null = null;
+
+  constructor(port: WorkerPort) {
+    this.#port = port;
+    port.onMessage((message) => this.#settle(message as Response));
+    port.onExit((reason) =>
+      this.#close(new MclipError('WORKER', `The worker stopped: ${reason.message}`, { cause: reason })),
+    );
+  }
+
+  call<T>(method: string, args: unknown, signal?: AbortSignal, transfer: ArrayBuffer[] = []): Promise<T> {
+    if (this.#closed !== null) return Promise.reject(this.#closed);
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const id = this.#nextId++;
+    return new Promise<T>((resolve, reject) => {
+      const onAbort = () => {
+        this.#take(id);
+        this.#port.post({ cancel: id } satisfies Request, []);
+        reject(signal?.reason);
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      const done = () => signal?.removeEventListener('abort', onAbort);
+      if (this.#pending.size === 0) this.#port.hold();
+      this.#pending.set(id, {
+        resolve: (result) => {
+          done();
+          resolve(result as T);
+        },
+        reject: (reason) => {
+          done();
+          reject(reason);
+        },
+      });
+      try {
+        this.#port.post({ id, method, args } satisfies Request, transfer);
+      } catch (cause) {
+        this.#take(id)?.reject(new MclipError('INVALID_ARGUMENT', `Cannot be sent to the worker: ${cause}`, { cause }));
+      }
+    });
+  }
+
+  /** Fails every call under way; the worker drops them at their next step. */
+  cancelAll(reason: MclipError): void {
+    for (const id of [...this.#pending.keys()]) {
+      this.#port.post({ cancel: id } satisfies Request, []);
+      this.#take(id)?.reject(reason);
+    }
+  }
+
+  async terminate(reason: MclipError): Promise<void> {
+    this.#close(reason);
+    await this.#port.terminate();
+  }
+
+  #settle(response: Response): void {
+    const call = this.#take(response.id);
+    if ('error' in response) call?.reject(fromWireError(response.error));
+    else call?.resolve(response.result);
+  }
+
+  #take(id: number): PendingCall | undefined {
+    const call = this.#pending.get(id);
+    if (call !== undefined && this.#pending.delete(id) && this.#pending.size === 0) this.#port.release();
+    return call;
+  }
+
+  #close(reason: MclipError): void {
+    this.#closed ??= reason;
+    for (const id of [...this.#pending.keys()]) this.#take(id)?.reject(reason);
+  }
+}
+
+/** A worker's own end of its port. */
+export interface ServerPort {
+  post(message: unknown, transfer: ArrayBuffer[]): void;
+  onMessage(listener: (message: unknown) => void): void;
+}
+
+/** A method's answer; `transfer` names buffers that are moved instead of copied. */
+export interface Answer {
+  result: unknown;
+  transfer?: ArrayBuffer[];
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: arguments are checked by the typed client of each method
+export type Methods = Record<string, (args: any, signal: AbortSignal) => Promise<Answer>>;
+
+/** The computing side: answers every request, whatever goes wrong. */
+export function serve(port: ServerPort, methods: Methods): void {
+  const running = new Map<number, AbortController>();
+  port.onMessage(async (message) => {
+    const request = message as Request;
+    if ('cancel' in request) {
+      running.get(request.cancel)?.abort();
+      return;
+    }
+    const { id, method, args } = request;
+    const controller = new AbortController();
+    running.set(id, controller);
+    try {
+      const { result, transfer } = await methods[method]!(args, controller.signal);
+      port.post({ id, result } satisfies Response, transfer ?? []);
+    } catch (error) {
+      port.post({ id, error: toWireError(error) } satisfies Response, []);
+    } finally {
+      running.delete(id);
+    }
+  });
+}

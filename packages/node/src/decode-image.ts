@@ -1,0 +1,58 @@
+/**
+ * Encoded images to RGB bytes through sharp (libvips): JPEG, PNG, WebP, AVIF, GIF (first frame), TIFF and SVG.
+ * EXIF orientation is applied, embedded ICC profiles and CMYK are converted to sRGB, 16-bit samples are cut to 8,
+ * alpha is composited on white. How a file decodes is libvips' business: grey levels may differ from other decoders.
+ */
+import { MclipError } from '@mclip/core';
+import { checkPixelCount, type DecodeOptions, type PortableImage, rgbFromPixels } from '@mclip/core/adapter';
+import type { RgbImage } from '@mclip/core';
+import sharp, { type Metadata, type Sharp } from 'sharp';
+
+export async function decodeImage(source: PortableImage['source'], options: DecodeOptions): Promise<RgbImage> {
+  if (source.kind === 'pixels') return rgbFromPixels(source as Parameters<typeof rgbFromPixels>[0]);
+  if (source.kind !== 'bytes') throw new MclipError('INVALID_ARGUMENT', `Images of kind '${source.kind}' are not for Node.`);
+  const { bytes } = source;
+  if (bytes.length === 0) throw new MclipError('IMAGE_DECODE', 'The image is empty (0 bytes).');
+  const picture = sharp(bytes, { failOn: 'error', limitInputPixels: false, autoOrient: true });
+  const header = await picture.metadata().catch((cause: unknown) => {
+    throw undecodable(bytes, cause);
+  });
+  checkPixelCount(header.width, header.height, options.maxPixels);
+  const { data, info } = await rgbPixels(picture, header, options.scaledSize)
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true })
+    .catch((cause: unknown) => {
+      throw undecodable(bytes, cause);
+    });
+  return rgbFromPixels({ data, width: info.width, height: info.height, channels: info.channels as 1 | 3 | 4 });
+}
+
+function rgbPixels(picture: Sharp, header: Metadata, scaledSize: DecodeOptions['scaledSize']): Sharp {
+  if (scaledSize !== undefined) {
+    const { width, height } = header.autoOrient;
+    // never enlarged here: the exact resize does that, and there is nothing to save
+    const target = scaledSize(width, height);
+    if (target.width <= width && target.height <= height) picture.resize({ ...target, fit: 'fill', kernel: 'linear' });
+  }
+  return picture.flatten({ background: '#ffffff' }).toColourspace('srgb');
+}
+
+function undecodable(bytes: Uint8Array, cause: unknown): MclipError {
+  const { message } = cause as Error;
+  const start = Buffer.from(bytes.subarray(0, 12));
+  if (/^ftyp(heic|heix|hevc|heim|heis|mif1|msf1)/.test(start.toString('latin1', 4, 12))) {
+    return new MclipError(
+      'IMAGE_DECODE',
+      `HEIC images cannot be decoded here (${firstLine(message)}): convert the image to JPEG, PNG, WebP or AVIF.`,
+      { cause },
+    );
+  }
+  const shown = start.toString('latin1').replaceAll(/[^\x20-\x7e]/g, '.');
+  return new MclipError(
+    'IMAGE_DECODE',
+    `Not a readable JPEG, PNG, WebP, AVIF, GIF, TIFF or SVG: ${firstLine(message)} (${bytes.length} bytes starting "${shown}").`,
+    { cause },
+  );
+}
+
+const firstLine = (message: string) => message.split('\n', 1)[0]!;

@@ -1,0 +1,52 @@
+/** The caller's half on Node.js: where models and workers come from. Nothing here loads onnxruntime or sharp. */
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import type { Platform, WorkerPort } from '@mclip/core/adapter';
+import { readEmbeddings, writeEmbeddings } from './embedding-store.js';
+import { portableImage } from './image-source.js';
+import { fetchFile, fetchText } from './model-store.js';
+
+/** More threads than this do not make these small networks faster. */
+const MOST_THREADS = 8;
+
+export const nodePlatform: Platform = {
+  autoDevices: () => ['cpu'],
+  supportedDevices: ['cpu', 'cuda', 'coreml', 'dml', 'webgpu'],
+  threads: (_device, { numThreads }) => ({
+    count: numThreads ?? Math.min(availableParallelism(), MOST_THREADS),
+    limitedBy: null,
+  }),
+  loadRuntime: async () => (await import('./runtime.js')).nodeRuntime,
+  startWorker: () => workerPort(new Worker(new URL('./clip-worker.js', import.meta.url))),
+  localModelUrl,
+  fetchText,
+  fetchFile,
+  portableImage,
+  readEmbeddings,
+  writeEmbeddings,
+};
+
+/** './x', '../x', absolute paths, 'C:\x' and file: URLs are folders. */
+function localModelUrl(model: string): string | null {
+  const path = model.startsWith('file:') ? fileURLToPath(model) : model;
+  const isFolder = model.startsWith('file:') || /^(\.{1,2}$|\.{1,2}[/\\]|[/\\]|[a-zA-Z]:[/\\])/.test(path);
+  return isFolder ? `${pathToFileURL(resolve(path)).href}/` : null;
+}
+
+function workerPort(worker: Worker): WorkerPort {
+  worker.unref();
+  return {
+    post: (message, transfer) => worker.postMessage(message, transfer),
+    onMessage: (listener) => void worker.on('message', listener),
+    onExit(listener) {
+      worker.on('error', listener);
+      worker.on('messageerror', listener);
+      worker.on('exit', (code) => listener(new Error(`exit code ${code}`)));
+    },
+    hold: () => worker.ref(),
+    release: () => worker.unref(),
+    terminate: async () => void (await worker.terminate()),
+  };
+}

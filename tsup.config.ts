@@ -1,0 +1,28 @@
+import { defineConfig, type Options } from 'tsup';
+
+const shared: Options = {
+  format: 'esm',
+  target: 'es2022',
+  platform: 'neutral',
+  splitting: true,
+  sourcemap: true,
+  clean: true,
+  treeshake: true,
+  // tsup sets baseUrl for declarations, which TypeScript 6 calls deprecated
+  dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
+  external: [/^@mclip\//, /^onnxruntime-/, 'sharp'],
+};
+
+const library = (name: string, entry: string[], options: Options = {}): Options => ({
+  ...shared,
+  name,
+  entry: entry.map((file) => `packages/${name}/src/${file}.ts`),
+  outDir: `packages/${name}/dist`,
+  ...options,
+});
+
+export default defineConfig([
+  library('core', ['index', 'adapter']),
+  library('node', ['index', 'clip-worker'], { platform: 'node' }),
+  library('nano', ['index']),
+]);
