@@ -25,4 +25,5 @@ export type { Preset } from './model/presets.js';
 export { presets } from './model/presets.js';
 export type { OnProgress, Progress } from './model/progress.js';
 export type { DeviceName } from './platform.js';
-export { ClipTokenizer, loadClipTokenizer } from './text/clip-tokenizer.js';
+export { ClipTokenizer } from './text/clip-tokenizer.js';
+export { loadClipTokenizer } from './text/load-clip-tokenizer.js';

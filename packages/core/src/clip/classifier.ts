@@ -4,7 +4,7 @@
 import { MclipError } from '../errors.js';
 import type { OnProgress } from '../model/progress.js';
 import type { Platform } from '../platform.js';
-import { TOKENIZER_VERSION } from '../text/clip-tokenizer.js';
+import { CLIP_TOKENIZER_VERSION } from '../text/load-clip-tokenizer.js';
 import { mapInOrder } from './in-order.js';
 import { checkLabels, LabelSet } from './label-set.js';
 import { ClipModel, type Device, type ModelOptions } from './model.js';
@@ -229,7 +229,7 @@ async function embed(
     model: model.id,
     visionSha256: await model.graphSha256('vision'),
     textSha256: await model.graphSha256('text'),
-    tokenizer: TOKENIZER_VERSION,
+    tokenizer: CLIP_TOKENIZER_VERSION,
     templates,
     logitScale,
     logitBias,

@@ -10,7 +10,8 @@ import { cropRegion } from '../image/rgb-image.js';
 import type { GraphName, ImageConfig, Manifest, ManifestGraph } from '../model/manifest.js';
 import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings, Session } from '../platform.js';
 import { Slots } from '../slots.js';
-import { ClipTokenizer, loadClipTokenizer } from '../text/clip-tokenizer.js';
+import type { ClipTokenizer } from '../text/clip-tokenizer.js';
+import { loadClipTokenizer } from '../text/load-clip-tokenizer.js';
 import { l2Normalize } from './score.js';
 
 export type Preprocessing = 'exact' | 'fast';
@@ -45,7 +46,7 @@ export class LocalClipEncoder implements ClipEncoder {
   readonly #turn = new Slots([null]);
   #vision: LoadedGraph | null = null;
   #text: LoadedGraph | null = null;
-  #tokenizer: Promise<ClipTokenizer> | null = null;
+  #tokenizer: ClipTokenizer | null = null;
 
   constructor(runtime: Runtime, manifest: Manifest, { maxPixels }: RuntimeSettings) {
     this.#runtime = runtime;
@@ -63,8 +64,7 @@ export class LocalClipEncoder implements ClipEncoder {
       this.#vision = loaded;
     } else {
       this.#text = loaded;
-      this.#tokenizer =
-        tokenizerJson === null ? loadClipTokenizer() : Promise.resolve(ClipTokenizer.fromJSON(tokenizerJson));
+      this.#tokenizer = tokenizerJson === null ? await loadClipTokenizer() : await tokenizerFromJson(tokenizerJson);
     }
   }
 
@@ -93,7 +93,7 @@ export class LocalClipEncoder implements ClipEncoder {
   async encodeTexts(texts: string[], signal?: AbortSignal): Promise<Float32Array> {
     const text = required(this.#text, 'text');
     const { dim } = this.#manifest;
-    const tokenizer = await required(this.#tokenizer, 'text');
+    const tokenizer = required(this.#tokenizer, 'text');
     const rowsPerRun = text.fixedBatch ?? texts.length;
     const embeddings = new Float32Array(texts.length * dim);
     for (let start = 0; start < texts.length; start += rowsPerRun) {
@@ -175,6 +175,11 @@ function pickName(names: readonly string[], wanted: string | null, what: string)
 function required<T>(value: T | null, graph: GraphName): T {
   if (value === null) throw new MclipError('DISPOSED', `The ${graph} graph is not loaded.`);
   return value;
+}
+
+async function tokenizerFromJson(tokenizerJson: string): Promise<ClipTokenizer> {
+  const { ClipTokenizer } = await import('../text/clip-tokenizer.js');
+  return ClipTokenizer.fromJSON(tokenizerJson);
 }
 
 /** What a picture may be scaled to before cropping or padding, so that nothing is left to resize after it. */

@@ -5,7 +5,7 @@
  */
 import { MclipError } from '../errors.js';
 import type { OnProgress } from '../model/progress.js';
-import { TOKENIZER_VERSION } from '../text/clip-tokenizer.js';
+import { CLIP_TOKENIZER_VERSION } from '../text/load-clip-tokenizer.js';
 import type { ClipModel } from './model.js';
 import { l2Normalize } from './score.js';
 import { OPENAI_TEMPLATES } from './templates.js';
@@ -67,7 +67,7 @@ export class PromptEmbeddings {
   static async lookUp(model: ClipModel, groups: string[][]): Promise<PromptEmbeddings> {
     const sha256 = await model.graphSha256('text');
     const { dim } = model.manifest;
-    const keys = sha256 === null ? [] : groups.map((group) => JSON.stringify([sha256, TOKENIZER_VERSION, group]));
+    const keys = sha256 === null ? [] : groups.map((group) => JSON.stringify([sha256, CLIP_TOKENIZER_VERSION, group]));
     const stored = keys.length === 0 ? [] : await model.platform.readEmbeddings(keys, model.settings);
     const known = groups.map((_, index) => {
       const embedding = stored[index] ?? null;
