@@ -1,0 +1,118 @@
+/**
+ * RGB bytes to the input of a vision model: fit to a square, rescale to 0..1, normalise, channels first.
+ * Bytes are Pillow's and floats are torchvision's, bit for bit.
+ * References: open_clip `image_transform_v2` (crop, squash), LLaVA `expand2square` and CLIP's bicubic resize (pad),
+ * torchvision `ToTensor` and `Normalize`. Leaves out training-time augmentation.
+ */
+import { centerCropWindow, type Fit, shortestEdgeSize, squarePlacement } from './geometry.js';
+import { checkInterpolation, type Interpolation, resizeWindow } from './resize.js';
+import { checkRgbImage, invalid, type RgbImage, type RgbImageLike } from './rgb-image.js';
+
+/** How a model wants its pictures; comes from its manifest. */
+export interface PreprocessConfig {
+  /** Edge of the square input, pixels. */
+  readonly size: number;
+  readonly fit: Fit;
+  readonly interpolation: Interpolation;
+  /** Subtracted per channel (red, green, blue) after scaling to 0..1; times 255, also the colour of `pad`. */
+  readonly mean: readonly [number, number, number];
+  /** Divided by, per channel. */
+  readonly std: readonly [number, number, number];
+}
+
+/** Largest `size`: pixelValues then stay below 1 GiB. */
+const MAX_SIZE = 8192;
+
+/**
+ * The model input of one picture. [3 * size * size], the red plane first
+ * @throws MclipError `INVALID_ARGUMENT` for a malformed picture or configuration.
+ */
+export function preprocess(image: RgbImageLike, config: PreprocessConfig): Float32Array<ArrayBuffer> {
+  checkConfig(config);
+  const pixelValues = new Float32Array(3 * config.size * config.size);
+  preprocessInto(image, config, pixelValues, 0);
+  return pixelValues;
+}
+
+/**
+ * Writes the model input of one picture into a batch: `3 * size * size` values of `target` from `offset` on.
+ * @throws MclipError `INVALID_ARGUMENT` for a malformed picture or configuration, or when the values do not fit;
+ * `target` is then untouched.
+ */
+export function preprocessInto(
+  image: RgbImageLike,
+  config: PreprocessConfig,
+  target: Float32Array,
+  offset: number,
+): void {
+  checkConfig(config);
+  const length = 3 * config.size * config.size;
+  if (!Number.isInteger(offset) || offset < 0 || offset + length > target.length) {
+    throw invalid(`Expected room for ${length} values from offset ${offset}, got ${target.length} values.`);
+  }
+  const { data } = fitToSquare(image, config);
+  const plane = config.size * config.size;
+  for (let channel = 0; channel < 3; channel++) {
+    const levels = normalizedLevels(config.mean[channel], config.std[channel]);
+    const start = offset + channel * plane;
+    for (let i = 0, o = channel; i < plane; i++, o += 3) target[start + i] = levels[data[o]];
+  }
+}
+
+/** The bytes that `preprocess` normalises: the picture cropped, padded or squashed to `size` x `size`. */
+export function fitToSquare(image: RgbImageLike, config: PreprocessConfig): RgbImage {
+  checkConfig(config);
+  const source = checkRgbImage(image);
+  const { size, interpolation } = config;
+  const square = { width: size, height: size };
+  const whole = { x: 0, y: 0, ...square };
+  switch (config.fit) {
+    case 'squash':
+      return resizeWindow(source, square, whole, interpolation);
+    case 'pad': {
+      const [r, g, b] = config.mean;
+      const fill = [Math.trunc(r * 255), Math.trunc(g * 255), Math.trunc(b * 255)] as const;
+      const placement = squarePlacement(source.width, source.height);
+      return resizeWindow(source, square, whole, interpolation, { placement, fill });
+    }
+    case 'crop': {
+      const resized = shortestEdgeSize(source.width, source.height, size);
+      return resizeWindow(source, resized, centerCropWindow(resized, size), interpolation);
+    }
+  }
+}
+
+/** The 256 possible values of one channel, each operation rounded to float32 as torchvision's tensors are. */
+function normalizedLevels(mean: number, std: number): Float32Array {
+  const levels = new Float32Array(256);
+  const mean32 = Math.fround(mean);
+  const std32 = Math.fround(std);
+  // a float32 operation is the double one rounded: 53 bits are enough for that to be exact
+  for (let i = 0; i < 256; i++) levels[i] = Math.fround(Math.fround(i / 255) - mean32) / std32;
+  return levels;
+}
+
+function checkConfig(config: PreprocessConfig): void {
+  if (typeof config !== 'object' || config === null) {
+    throw invalid(`Expected a preprocessing configuration, got ${String(config)}.`);
+  }
+  const { size, fit, interpolation, mean, std } = config;
+  if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE) {
+    throw invalid(`Expected size to be a whole number of pixels from 1 to ${MAX_SIZE}, got ${String(size)}.`);
+  }
+  if (fit !== 'crop' && fit !== 'pad' && fit !== 'squash') {
+    throw invalid(`Expected fit 'crop', 'pad' or 'squash', got ${JSON.stringify(fit)}.`);
+  }
+  checkInterpolation(interpolation);
+  if (!isTriple(mean)) throw invalid(`Expected mean to be three finite numbers, got ${JSON.stringify(mean)}.`);
+  if (!isTriple(std) || std.some((value) => Math.fround(value) === 0)) {
+    throw invalid(`Expected std to be three finite numbers other than 0, got ${JSON.stringify(std)}.`);
+  }
+  if (fit === 'pad' && mean.some((value) => value < 0 || value > 1)) {
+    throw invalid(`Expected mean between 0 and 1 with fit 'pad', got ${JSON.stringify(mean)}.`);
+  }
+}
+
+function isTriple(values: unknown): boolean {
+  return Array.isArray(values) && values.length === 3 && values.every(Number.isFinite);
+}

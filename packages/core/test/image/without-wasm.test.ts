@@ -1,0 +1,36 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { picture, sha } from './picture.js';
+
+// each test loads its own copy of the modules: the kernel is looked for once
+beforeEach(() => vi.resetModules());
+afterEach(() => vi.unstubAllGlobals());
+
+async function resizeFresh() {
+  const { resize } = await import('../../src/image/resize.js');
+  const { resizeSimd } = await import('../../src/image/kernel/simd.js');
+  const { resizeJob } = await import('../../src/image/resize.js');
+  const image = picture('noise', 90, 70, 4);
+  const size = { width: 31, height: 23 };
+  const simd = resizeSimd(resizeJob(image, size, { x: 0, y: 0, ...size }, 'bicubic'));
+  return { simd, sha: sha(resize(image, 31, 23, 'bicubic').data) };
+}
+
+test.each([
+  ['no WebAssembly', undefined],
+  [
+    'a policy without wasm-unsafe-eval, or no SIMD',
+    {
+      Module: class {
+        constructor() {
+          throw new WebAssembly.CompileError('refused');
+        }
+      },
+    },
+  ],
+])('%s: the same bytes without the SIMD kernel', async (_, stub) => {
+  const expected = await resizeFresh();
+  expect(expected.simd).not.toBeNull();
+  vi.resetModules();
+  vi.stubGlobal('WebAssembly', stub);
+  expect(await resizeFresh()).toEqual({ simd: null, sha: expected.sha });
+});
