@@ -29,7 +29,11 @@ function sources() {
     readdirSync(join(folder, 'src'), { recursive: true }).map((name) => join(folder, 'src', name)),
   );
   const isFile = (file) => statSync(file).isFile();
-  return [...files.filter(isFile), ...folders.map((folder) => join(folder, 'package.json')), join(root, 'tsup.config.ts')];
+  return [
+    ...files.filter(isFile),
+    ...folders.map((folder) => join(folder, 'package.json')),
+    join(root, 'tsup.config.ts'),
+  ];
 }
 
 function run(what, command, args) {

@@ -20,7 +20,9 @@ const classifier = await createClassifier(labels, {
   model: nanoClip, // for photographs: model: 'mobileclip2-s0' (Apple's weights: research only, 300 MB on first use)
 });
 const { name, dtype, threads } = classifier.device;
-console.log(`${labels.length} labels, ready in ${Math.round(performance.now() - startedAt)} ms on ${name} (${dtype}, ${threads} threads)\n`);
+console.log(
+  `${labels.length} labels, ready in ${Math.round(performance.now() - startedAt)} ms on ${name} (${dtype}, ${threads} threads)\n`,
+);
 
 let right = 0;
 for (const picture of pictures) {

@@ -1,5 +1,11 @@
 /** Parts for people who build their own; `@mclip/node` and `@mclip/web` put them together. */
-export type { Classification, ClassifierOptions, ClassifyOptions, LabelOptions, StreamOptions } from './clip/classifier.js';
+export type {
+  Classification,
+  ClassifierOptions,
+  ClassifyOptions,
+  LabelOptions,
+  StreamOptions,
+} from './clip/classifier.js';
 export { Classifier } from './clip/classifier.js';
 export type { EncodeOptions } from './clip/embedder.js';
 export { Embedder } from './clip/embedder.js';
@@ -14,9 +20,9 @@ export type { Settings } from './configure.js';
 export { configure } from './configure.js';
 export type { MclipErrorCode } from './errors.js';
 export { MclipError } from './errors.js';
+export type { RawImage } from './image/portable-pixels.js';
 export { preprocess } from './image/preprocess.js';
 export { resize } from './image/resize.js';
-export type { RawImage } from './image/portable-pixels.js';
 export type { Region, RgbImage } from './image/rgb-image.js';
 export type { BundledModel, ModelSpec } from './model/locate.js';
 export type { Canary, Dtype, ImageConfig, Manifest, ManifestFile, ManifestGraph } from './model/manifest.js';

@@ -41,8 +41,14 @@ export interface SessionOptions {
   numThreads: number;
 }
 
-/** Settings that the computing half needs: plain data, since they cross to a worker. */
-export type RuntimeSettings = Pick<ResolvedSettings, 'maxPixels' | 'wasmPaths'>;
+/** What the computing half needs to know: plain data, since it crosses to a worker. */
+export interface RuntimeSettings {
+  maxPixels: number;
+  /** Web: absolute URL of each file of onnxruntime that is not where the bundler put it, by file name. */
+  wasmUrls?: Record<string, string>;
+  /** Web: where onnxruntime's modules are on a page without a bundler, whose import map a worker does not see. */
+  moduleUrls?: Record<string, string>;
+}
 
 /** The computing half of an adapter. */
 export interface Runtime {
@@ -53,7 +59,7 @@ export interface Runtime {
 
 /** A worker as core talks to it. `hold` keeps the process alive while calls are pending, `release` lets it exit. */
 export interface WorkerPort {
-  post(message: unknown, transfer: ArrayBuffer[]): void;
+  post(message: unknown, transfer: Transferable[]): void;
   onMessage(listener: (message: unknown) => void): void;
   /** The worker is gone: crashed, terminated, or it could not start. */
   onExit(listener: (reason: Error) => void): void;
@@ -75,6 +81,17 @@ export interface FetchOptions {
   onBytes?: ((loadedBytes: number, totalBytes: number | null) => void) | undefined;
 }
 
+/** Frames of a video, newest first: those that nobody takes in time are dropped. */
+export interface FrameSource {
+  /**
+   * The newest frame that was not taken yet, waiting for one if need be; null at the end of the video. The frame is
+   * owned by whoever takes it; its `close`, where it has one, frees it.
+   */
+  next(): Promise<unknown>;
+  /** Stops reading; the video itself goes on. Idempotent. */
+  close(): void;
+}
+
 /** The caller's half of an adapter. */
 export interface Platform {
   /** Devices that `device: 'auto'` tries, best first. */
@@ -83,6 +100,8 @@ export interface Platform {
   supportedDevices: readonly DeviceName[];
   /** Threads that a session on `device` will have, and why not more; null when nothing holds them back. */
   threads(device: DeviceName, settings: ResolvedSettings): { count: number; limitedBy: string | null };
+  /** What the computing half is told, with functions and secrets left out and URLs made absolute. */
+  runtimeSettings(settings: ResolvedSettings): RuntimeSettings;
   /** Loads the runtime into this thread, for `worker: false`. */
   loadRuntime(settings: RuntimeSettings): Promise<Runtime>;
   startWorker(settings: ResolvedSettings): WorkerPort;
@@ -94,6 +113,8 @@ export interface Platform {
   fetchFile(file: FetchedFile, options: FetchOptions): Promise<ModelFile>;
   /** Resolves paths and URLs on this side, so that the worker needs neither; checks what it can without decoding. */
   portableImage(image: unknown, options: FetchOptions): Promise<PortableImage>;
+  /** @throws {MclipError} `INVALID_ARGUMENT` for what is not a video here. */
+  openFrames(video: unknown): FrameSource;
   /** Embeddings of labels, kept between processes. Failures to read or write are not errors. */
   readEmbeddings(keys: string[], settings: ResolvedSettings): Promise<(Float32Array | null)[]>;
   writeEmbeddings(entries: [key: string, embedding: Float32Array][], settings: ResolvedSettings): Promise<void>;

@@ -3,14 +3,16 @@
  * EXIF orientation is applied, embedded ICC profiles and CMYK are converted to sRGB, 16-bit samples are cut to 8,
  * alpha is composited on white. How a file decodes is libvips' business: grey levels may differ from other decoders.
  */
+
+import type { RgbImage } from '@mclip/core';
 import { MclipError } from '@mclip/core';
 import { checkPixelCount, type DecodeOptions, type PortableImage, rgbFromPixels } from '@mclip/core/adapter';
-import type { RgbImage } from '@mclip/core';
 import sharp, { type Metadata, type Sharp } from 'sharp';
 
 export async function decodeImage(source: PortableImage['source'], options: DecodeOptions): Promise<RgbImage> {
   if (source.kind === 'pixels') return rgbFromPixels(source as Parameters<typeof rgbFromPixels>[0]);
-  if (source.kind !== 'bytes') throw new MclipError('INVALID_ARGUMENT', `Images of kind '${source.kind}' are not for Node.`);
+  if (source.kind !== 'bytes')
+    throw new MclipError('INVALID_ARGUMENT', `Images of kind '${source.kind}' are not for Node.`);
   const { bytes } = source;
   if (bytes.length === 0) throw new MclipError('IMAGE_DECODE', 'The image is empty (0 bytes).');
   const picture = sharp(bytes, { failOn: 'error', limitInputPixels: false, autoOrient: true });

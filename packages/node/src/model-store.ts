@@ -90,7 +90,11 @@ async function verify(path: string, { bytes, sha256 }: FetchedFile, options: Fet
   if (bytes !== null && found.size !== bytes) return `${found.size} bytes instead of ${bytes}`;
   if (sha256 === null) return null;
   const hash = createHash('sha256');
-  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash, options.signal ? { signal: options.signal } : {});
+  await pipeline(
+    createReadStream(path, { highWaterMark: 1 << 20 }),
+    hash,
+    options.signal ? { signal: options.signal } : {},
+  );
   const actual = hash.digest('hex');
   return actual === sha256 ? null : `its SHA-256 is ${actual} instead of ${sha256}`;
 }
@@ -119,7 +123,8 @@ function nullWhenMissing(error: NodeJS.ErrnoException): null {
   throw storageError(error.path ?? '', error);
 }
 
-const isStorageError = (error: unknown) => /^E(NOSPC|ACCES|PERM|ROFS|DQUOT|EXIST|NOTDIR|IO)$/.test((error as NodeJS.ErrnoException).code ?? '');
+const isStorageError = (error: unknown) =>
+  /^E(NOSPC|ACCES|PERM|ROFS|DQUOT|EXIST|NOTDIR|IO)$/.test((error as NodeJS.ErrnoException).code ?? '');
 
 function storageError(path: string, cause: unknown): MclipError {
   return new MclipError(

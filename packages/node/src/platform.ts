@@ -18,6 +18,7 @@ export const nodePlatform: Platform = {
     count: numThreads ?? Math.min(availableParallelism(), MOST_THREADS),
     limitedBy: null,
   }),
+  runtimeSettings: ({ maxPixels }) => ({ maxPixels }),
   loadRuntime: async () => (await import('./runtime.js')).nodeRuntime,
   startWorker: () => workerPort(new Worker(new URL('./clip-worker.js', import.meta.url))),
   localModelUrl,

@@ -156,7 +156,9 @@ class LoadedGraph {
       try {
         l2Normalize(vectors.subarray(start, start + dim));
       } catch (cause) {
-        throw new MclipError('MODEL_CORRUPT', `The graph gave an embedding without direction (zero or NaN).`, { cause });
+        throw new MclipError('MODEL_CORRUPT', `The graph gave an embedding without direction (zero or NaN).`, {
+          cause,
+        });
       }
     }
     return vectors;

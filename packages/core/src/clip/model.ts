@@ -90,9 +90,7 @@ export class ClipModel {
       text: chooseDtype(located, 'text', options.dtype),
     };
     const { manifest } = located;
-    // functions and secrets stay on this side: only what the runtime needs is sent to a worker
-    const { maxPixels, wasmPaths } = settings;
-    const runtimeSettings = { maxPixels, ...(wasmPaths !== undefined && { wasmPaths }) };
+    const runtimeSettings = platform.runtimeSettings(settings);
     const encoder = worker
       ? new RemoteClipEncoder(platform.startWorker(settings), manifest, runtimeSettings)
       : new LocalClipEncoder(await platform.loadRuntime(runtimeSettings), manifest, runtimeSettings);
@@ -137,11 +135,16 @@ export class ClipModel {
    * Fetches and loads graphs that are not loaded yet. Calls that need the same graph share one load, which no single
    * caller's signal stops; `signal` only ends the waiting, except in the call that creates the model.
    */
-  async load(graphs: GraphName[], options: { signal?: AbortSignal | undefined; onProgress?: OnProgress | undefined } = {}) {
+  async load(
+    graphs: GraphName[],
+    options: { signal?: AbortSignal | undefined; onProgress?: OnProgress | undefined } = {},
+  ) {
     const missing = graphs.filter((graph) => !this.#loading.has(graph));
     if (missing.length > 0) {
       const progress = new DownloadProgress(options.onProgress);
-      const files = missing.map((graph) => this.#fetch(graph, progress, this.#loading.size === 0 ? options.signal : undefined));
+      const files = missing.map((graph) =>
+        this.#fetch(graph, progress, this.#loading.size === 0 ? options.signal : undefined),
+      );
       missing.forEach((graph, index) => {
         const loading = this.#loadOnDevice(graph, files[index]!);
         this.#loading.set(graph, loading);
@@ -154,10 +157,7 @@ export class ClipModel {
   /** [dim], L2-normalised. */
   async encodeImage(image: unknown, signal?: AbortSignal): Promise<Float32Array> {
     signal?.throwIfAborted();
-    const portable = await raceSignal(
-      this.platform.portableImage(image, { settings: this.settings, signal }),
-      signal,
-    );
+    const portable = await raceSignal(this.platform.portableImage(image, { settings: this.settings, signal }), signal);
     return raceSignal(this.#encoder.encodeImage(portable, this.preprocessing, signal), signal);
   }
 
@@ -202,9 +202,11 @@ export class ClipModel {
     const { settings, platform } = this;
     const { file } = this.#file(graph);
     const onBytes = progress.track(file, this.#file(graph).bytes);
-    const tokenizerFile = graph === 'text' && this.manifest.text.tokenizer !== 'clip' ? this.manifest.text.tokenizer : null;
+    const tokenizerFile =
+      graph === 'text' && this.manifest.text.tokenizer !== 'clip' ? this.manifest.text.tokenizer : null;
     const tokenizerAt =
-      tokenizerFile && (await this.#located.locate({ file: tokenizerFile.file, bytes: null, sha256: tokenizerFile.sha256 }));
+      tokenizerFile &&
+      (await this.#located.locate({ file: tokenizerFile.file, bytes: null, sha256: tokenizerFile.sha256 }));
     const [modelFile, tokenizerJson] = await Promise.all([
       this.#located.locate(this.#file(graph)).then((at) => platform.fetchFile(at, { settings, signal, onBytes })),
       tokenizerAt && platform.fetchText(tokenizerAt.url, { settings, signal }),

@@ -85,7 +85,9 @@ export class PromptEmbeddings {
     const { dim } = this.#model.manifest;
     const indices = this.#known.flatMap((embedding, index) => (embedding === null ? [index] : []));
     const texts = indices.flatMap((index) => this.#groups[index]!);
-    const rows = await (texts.length > 0 ? this.#model.encodeTexts(texts, { signal, onProgress }) : new Float32Array(0));
+    const rows = await (texts.length > 0
+      ? this.#model.encodeTexts(texts, { signal, onProgress })
+      : new Float32Array(0));
     let row = 0;
     for (const index of indices) {
       const count = this.#groups[index]!.length;

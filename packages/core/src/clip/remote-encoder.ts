@@ -22,7 +22,7 @@ export class RemoteClipEncoder implements ClipEncoder {
   }
 
   encodeImage(image: PortableImage, preprocessing: Preprocessing, signal?: AbortSignal): Promise<Float32Array> {
-    return this.#client.call('encodeImage', { image, preprocessing }, signal, ownedBuffers(image));
+    return this.#client.call('encodeImage', { image, preprocessing }, signal, ownedParts(image));
   }
 
   encodeTexts(texts: string[], signal?: AbortSignal): Promise<Float32Array> {
@@ -36,10 +36,11 @@ export class RemoteClipEncoder implements ClipEncoder {
   }
 }
 
-/** Buffers are copies made by `portableImage`, so they are moved; the caller's own are never detached. */
-function ownedBuffers({ source }: PortableImage): ArrayBuffer[] {
+/** Buffers and bitmaps are copies made by `portableImage`, so they are moved; the caller's own are never detached. */
+function ownedParts({ source }: PortableImage): Transferable[] {
   if (source.kind === 'bytes') return [source.bytes.buffer as ArrayBuffer];
   if (source.kind === 'pixels') return [source.data.buffer as ArrayBuffer];
+  if (source.kind === 'native') return [source.image as Transferable];
   return [];
 }
 

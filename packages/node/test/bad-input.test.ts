@@ -1,0 +1,210 @@
+import { cp, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { nanoClip } from '@mclip/nano';
+import { type Classifier, createClassifier, MclipError } from '@mclip/node';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { halves, pngClaiming } from './images.js';
+
+const picture = fileURLToPath(new URL('../../../examples/node-classify/images/cat.png', import.meta.url));
+const nanoFolder = fileURLToPath(new URL('../../nano/models/clip/', import.meta.url));
+
+let scratch: string;
+let classifiers: Classifier[];
+
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'mclip-'));
+  const options = { model: nanoClip, cacheDir: join(scratch, 'cache') };
+  classifiers = [
+    await createClassifier(['cat', 'dog'], options),
+    await createClassifier(['cat', 'dog'], { ...options, worker: false }),
+  ];
+});
+
+afterAll(async () => {
+  for (const classifier of classifiers) await classifier.dispose();
+  await rm(scratch, { recursive: true });
+});
+
+/** In a worker and inline: the error has this code and message, and the classifier still works. */
+async function expectError(image: unknown, code: string, message: RegExp) {
+  for (const classifier of classifiers) {
+    const error = await classifier.classify(image as string).then(
+      () => null,
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(MclipError);
+    expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
+    expect((await classifier.classify(picture))[0]!.label).toBe('cat');
+  }
+}
+
+const jpeg = async () => (await halves('#ff0000', '#0000ff', 400, 400)).jpeg().toBuffer();
+
+test('an empty file', () => expectError(new Uint8Array(0), 'IMAGE_DECODE', /empty/));
+test('a text file', () => expectError(Buffer.from('not a picture at all'), 'IMAGE_DECODE', /starting "not a/));
+test('a truncated JPEG', async () => expectError((await jpeg()).subarray(0, 900), 'IMAGE_DECODE', /JPEG/i));
+test('a header that claims 60000 x 60000', () =>
+  expectError(pngClaiming(60000, 60000), 'IMAGE_TOO_LARGE', /maxPixels/));
+test('HEIC', () =>
+  expectError(Buffer.from('00000018667479706865696300000000686569636d696631', 'hex'), 'IMAGE_DECODE', /HEIC/));
+test('a missing file', () => expectError('/no/such/cat.png', 'IMAGE_DECODE', /No such file.*\/no\/such\/cat\.png/));
+test('a folder', () => expectError(nanoFolder, 'IMAGE_DECODE', /Cannot read/));
+test('NaN pixels', () =>
+  expectError(
+    { data: new Float32Array(12).fill(Number.NaN), width: 2, height: 2 },
+    'INVALID_ARGUMENT',
+    /Float32Array/,
+  ));
+test('plain arrays of pixels', () =>
+  expectError({ data: [1, 2, 3], width: 1, height: 1 }, 'INVALID_ARGUMENT', /Array/));
+test('two channels', () =>
+  expectError({ data: new Uint8Array(8), width: 2, height: 2, channels: 2 }, 'INVALID_ARGUMENT', /channels.*2/));
+test('too few pixels', () =>
+  expectError({ data: new Uint8Array(11), width: 2, height: 2, channels: 3 }, 'INVALID_ARGUMENT', /12.*11/));
+test('no width', () => expectError({ data: new Uint8Array(12), height: 2 }, 'INVALID_ARGUMENT', /undefined|pixels/));
+test('a huge raw image', () =>
+  expectError({ data: new Uint8Array(3), width: 1e5, height: 1e5, channels: 3 }, 'IMAGE_TOO_LARGE', /100000x100000/));
+test.each([null, undefined, 7, {}, [], true])('%s as an image', (value) =>
+  expectError(value, 'INVALID_ARGUMENT', /An image must be/),
+);
+test('a region without size', () =>
+  expectError({ image: picture, region: { x: 0, y: 0 } }, 'INVALID_ARGUMENT', /region/));
+test('an unsupported protocol', () => expectError('https://localhost:1/x.png', 'NETWORK', /localhost:1/));
+
+test('a picture of one pixel is a picture', async () => {
+  for (const classifier of classifiers) {
+    const results = await classifier.classify({ data: new Uint8Array([9, 9, 9]), width: 1, height: 1 });
+    expect(results).toHaveLength(2);
+    expect(results[0]!.score).toBeGreaterThan(0);
+  }
+});
+
+test.each([
+  ['no labels', [], /non-empty/],
+  ['an empty label', ['cat', ''], /labels\[1\]/],
+  ['a blank label', ['cat', '  '], /labels\[1\]/],
+  ['a repeated label', ['cat', 'dog', 'cat'], /labels\[2\] repeats labels\[0\]/],
+  ['a number', ['cat', 3], /labels\[1\].*3/],
+  ['a string', 'cat', /list/],
+  ['nothing', undefined, /list/],
+])('labels: %s', async (_name, labels, message) => {
+  await expect(createClassifier(labels as string[], { model: nanoClip })).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    message: expect.stringMatching(message),
+  });
+});
+
+test.each([
+  ['an unknown preset', { model: 'mobileclip9' }, 'MODEL_NOT_FOUND', /mobileclip2-s0/],
+  ['a preset without ONNX files', { model: 'mobileclip2-s4' }, 'MODEL_NOT_FOUND', /export/],
+  ['a folder without manifest', { model: tmpdir() }, 'MODEL_NOT_FOUND', /mclip\.json/],
+  ['an empty model name', { model: '' }, 'INVALID_ARGUMENT', /model must be/],
+  ['a number as model', { model: 5 }, 'INVALID_ARGUMENT', /model must be/],
+  ['an unknown device', { device: 'tpu' }, 'DEVICE_UNAVAILABLE', /tpu.*cpu/],
+  ['a dtype the model lacks', { dtype: 'q4' }, 'INVALID_ARGUMENT', /q4.*w8/],
+  ['an unknown score function', { scores: 'max' }, 'INVALID_ARGUMENT', /softmax/],
+  ['a template without {}', { templates: ['a cat'] }, 'INVALID_ARGUMENT', /\{\}/],
+  ['an unknown template name', { templates: 'photos' }, 'INVALID_ARGUMENT', /photos/],
+  ['half a thread', { numThreads: 0.5 }, 'INVALID_ARGUMENT', /numThreads.*0\.5/],
+  ['negative pixels', { maxPixels: -1 }, 'INVALID_ARGUMENT', /maxPixels/],
+  ['unknown preprocessing', { preprocessing: 'quick' }, 'INVALID_ARGUMENT', /quick/],
+])('%s', async (_name, options, code, message) => {
+  await expect(createClassifier(['cat'], { model: nanoClip, ...(options as object) })).rejects.toMatchObject({
+    code,
+    message: expect.stringMatching(message),
+  });
+});
+
+test.each([true, false])('a device that is not on this machine (worker: %s)', async (worker) => {
+  await expect(createClassifier(['cat'], { model: nanoClip, device: 'cuda', worker })).rejects.toMatchObject({
+    code: 'DEVICE_UNAVAILABLE',
+  });
+});
+
+test('a preset offline', async () => {
+  const cacheDir = join(scratch, 'nothing-here');
+  await expect(createClassifier(['cat'], { offline: true, cacheDir })).rejects.toMatchObject({ code: 'OFFLINE' });
+});
+
+test.each([
+  ['a missing file', (file: string) => rm(file), 'MODEL_NOT_FOUND', /does not exist/],
+  ['a short file', (file: string) => truncate(file), 'MODEL_CORRUPT', /bytes instead of/],
+  ['a flipped bit', (file: string) => flipBit(file), 'MODEL_CORRUPT', /SHA-256/],
+])('a model folder with %s', async (name, damage, code, message) => {
+  const folder = join(scratch, name.replaceAll(' ', '-'));
+  await cp(nanoFolder, folder, { recursive: true });
+  await damage(join(folder, 'vision.w8.onnx'));
+  await expect(createClassifier(['cat'], { model: folder })).rejects.toMatchObject({
+    code,
+    message: expect.stringMatching(message),
+  });
+});
+
+test('a model file that is no ONNX, with a manifest that agrees', async () => {
+  const folder = join(scratch, 'no-onnx');
+  await cp(nanoFolder, folder, { recursive: true });
+  await writeFile(join(folder, 'vision.w8.onnx'), 'no protobuf here');
+  const manifest = JSON.parse(await readFile(join(folder, 'mclip.json'), 'utf8'));
+  manifest.graphs.vision.files.w8 = { file: 'vision.w8.onnx' };
+  await writeFile(join(folder, 'mclip.json'), JSON.stringify(manifest));
+  await expect(createClassifier(['cat'], { model: folder })).rejects.toMatchObject({ code: 'MODEL_CORRUPT' });
+});
+
+test('a manifest that is no JSON', async () => {
+  const folder = join(scratch, 'no-json');
+  await cp(nanoFolder, folder, { recursive: true });
+  await writeFile(join(folder, 'mclip.json'), '{ "mclip": 1,');
+  await expect(createClassifier(['cat'], { model: folder })).rejects.toMatchObject({ code: 'MODEL_CORRUPT' });
+});
+
+test('aborting before, during and after', async () => {
+  for (const classifier of classifiers) {
+    const reason = new Error('changed my mind');
+    await expect(classifier.classify(picture, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+
+    const during = new AbortController();
+    const pending = classifier.classify(picture, { signal: during.signal });
+    const abortedAt = performance.now();
+    during.abort(reason);
+    await expect(pending).rejects.toBe(reason);
+    expect(performance.now() - abortedAt).toBeLessThan(50);
+
+    const after = new AbortController();
+    const results = await classifier.classify(picture, { signal: after.signal });
+    after.abort(reason);
+    expect(results[0]!.label).toBe('cat');
+    expect((await classifier.classify(picture))[0]!.label).toBe('cat');
+  }
+});
+
+test('aborting creation', async () => {
+  const reason = new Error('no');
+  await expect(createClassifier(['cat'], { model: nanoClip, signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+  const during = new AbortController();
+  const pending = createClassifier(['cat'], { model: nanoClip, signal: during.signal });
+  setTimeout(() => during.abort(reason), 5);
+  await expect(pending).rejects.toBe(reason);
+});
+
+test('disposing while calls are under way', async () => {
+  const classifier = await createClassifier(['cat'], { model: nanoClip, cacheDir: join(scratch, 'cache') });
+  const pending = Array.from({ length: 8 }, () => classifier.classify(picture).catch((error: unknown) => error));
+  await classifier.dispose();
+  for (const outcome of await Promise.all(pending)) {
+    if (!Array.isArray(outcome)) expect(outcome).toMatchObject({ code: 'DISPOSED' });
+  }
+});
+
+async function truncate(file: string) {
+  const handle = await open(file, 'r+');
+  await handle.truncate(1000);
+  await handle.close();
+}
+
+async function flipBit(file: string) {
+  const bytes = await readFile(file);
+  bytes[bytes.length >> 1]! ^= 1;
+  await writeFile(file, bytes);
+}
