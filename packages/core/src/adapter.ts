@@ -1,6 +1,7 @@
 /** What an adapter builds on: the contract it fulfils, and the pieces it hands data to. Not for applications. */
 export { raceSignal } from './abort.js';
 export { serveClipEncoder } from './clip/remote-encoder.js';
+export { newestFrames } from './clip/watch.js';
 export type { ResolvedSettings } from './configure.js';
 export { resolveSettings } from './configure.js';
 export { checkPixelCount, portablePixels } from './image/portable-pixels.js';

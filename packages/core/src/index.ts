@@ -16,6 +16,7 @@ export type { Device, ModelOptions } from './clip/model.js';
 export type { Templates } from './clip/prompts.js';
 export type { ScoreFunction } from './clip/score.js';
 export { l2Normalize, similarity, softmax } from './clip/score.js';
+export type { Watched } from './clip/watch.js';
 export type { Settings } from './configure.js';
 export { configure } from './configure.js';
 export type { MclipErrorCode } from './errors.js';

@@ -22,6 +22,7 @@ export type {
   Settings,
   StreamOptions,
   Templates,
+  Watched,
 } from '@mclip/core';
 export { configure, LabelSet, MclipError, presets, similarity } from '@mclip/core';
 export { type Classifier, createClassifier, createEmbedder, type Embedder } from './create.js';

@@ -2,9 +2,10 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { Worker } from 'node:worker_threads';
+import { type TransferListItem, Worker } from 'node:worker_threads';
 import type { Platform, WorkerPort } from '@mclip/core/adapter';
 import { readEmbeddings, writeEmbeddings } from './embedding-store.js';
+import { openFrames } from './frames.js';
 import { portableImage } from './image-source.js';
 import { fetchFile, fetchText } from './model-store.js';
 
@@ -25,6 +26,7 @@ export const nodePlatform: Platform = {
   fetchText,
   fetchFile,
   portableImage,
+  openFrames,
   readEmbeddings,
   writeEmbeddings,
 };
@@ -39,7 +41,7 @@ function localModelUrl(model: string): string | null {
 function workerPort(worker: Worker): WorkerPort {
   worker.unref();
   return {
-    post: (message, transfer) => worker.postMessage(message, transfer),
+    post: (message, transfer) => worker.postMessage(message, transfer as TransferListItem[]),
     onMessage: (listener) => void worker.on('message', listener),
     onExit(listener) {
       worker.on('error', listener);

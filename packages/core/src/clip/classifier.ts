@@ -10,6 +10,7 @@ import { checkLabels, LabelSet } from './label-set.js';
 import { ClipModel, type Device, type ModelOptions } from './model.js';
 import { fillTemplates, NEUTRAL_PROMPTS, PromptEmbeddings, type Templates, templateList } from './prompts.js';
 import { rank, rowSimilarities, type ScoreFunction, scoreSimilarities } from './score.js';
+import { type Watched, watchFrames } from './watch.js';
 
 export interface LabelOptions {
   /** Default `'photo'`. */
@@ -47,8 +48,10 @@ export interface StreamOptions extends ClassifyOptions {
 /** Images under way at once in a stream: one decoding while one computes, and one in hand. */
 const STREAM_WINDOW = 3;
 
-/** `ImageInput` is the adapter's `ImageSource`. */
-export class Classifier<ImageInput> {
+/**
+ * `ImageInput` is the adapter's `ImageSource`, `Video` what it can watch, and `Frame` what a watched video is made of.
+ */
+export class Classifier<ImageInput, Video = AsyncIterable<ImageInput>, Frame = ImageInput> {
   readonly labels: readonly string[];
   readonly #model: ClipModel;
   readonly #labelSet: LabelSet;
@@ -57,11 +60,11 @@ export class Classifier<ImageInput> {
   #disposed = false;
 
   /** @internal use `createClassifier` */
-  static async create<ImageInput>(
+  static async create<ImageInput, Video = AsyncIterable<ImageInput>, Frame = ImageInput>(
     platform: Platform,
     labels: readonly string[] | LabelSet,
     options: ClassifierOptions,
-  ): Promise<Classifier<ImageInput>> {
+  ): Promise<Classifier<ImageInput, Video, Frame>> {
     if (!(labels instanceof LabelSet)) checkLabels(labels);
     if (options.templates !== undefined) templateList(options.templates); // fail before anything is fetched
     const fromSet = labels instanceof LabelSet ? { model: labels.parts.model } : {};
@@ -74,11 +77,11 @@ export class Classifier<ImageInput> {
     }
   }
 
-  static async #onModel<ImageInput>(
+  static async #onModel<ImageInput, Video, Frame>(
     model: ClipModel,
     labels: readonly string[] | LabelSet,
     options: LabelOptions & { signal?: AbortSignal; onProgress?: OnProgress },
-  ): Promise<Classifier<ImageInput>> {
+  ): Promise<Classifier<ImageInput, Video, Frame>> {
     const { scores = model.manifest.scores, unknown = false } = options;
     if (!['softmax', 'sigmoid', 'similarity'].includes(scores)) {
       throw new MclipError('INVALID_ARGUMENT', `scores must be softmax, sigmoid or similarity, got '${scores}'.`);
@@ -89,7 +92,7 @@ export class Classifier<ImageInput> {
         ? await adopt(model, labels, needsNeutral)
         : await embed(model, labels, needsNeutral, options);
     await model.load(['vision'], options);
-    return new Classifier<ImageInput>(model, labelSet, scores, unknown);
+    return new Classifier<ImageInput, Video, Frame>(model, labelSet, scores, unknown);
   }
 
   private constructor(model: ClipModel, labelSet: LabelSet, scores: ScoreFunction, unknown: boolean) {
@@ -144,11 +147,30 @@ export class Classifier<ImageInput> {
     }
   }
 
+  /**
+   * Labels of a running video: always its newest frame, the ones in between are skipped. Leaving the loop or aborting
+   * stops reading; the video itself goes on.
+   *
+   * @throws {MclipError} as `classify`
+   */
+  async *watch(
+    video: Video,
+    { topK, signal }: ClassifyOptions = {},
+  ): AsyncGenerator<Watched<Frame, Classification[]>, void, undefined> {
+    this.#check(topK);
+    signal?.throwIfAborted();
+    const classifyFrame = async (frame: Frame) => {
+      this.#check();
+      return this.#rank(await this.#model.encodeImage(frame, signal), topK);
+    };
+    yield* watchFrames(this.#model.platform.openFrames(video), classifyFrame, signal);
+  }
+
   /** Another classifier on the same loaded model: only labels that are new to this machine are embedded. */
   async withLabels(
     labels: readonly string[] | LabelSet,
     options: LabelOptions & { signal?: AbortSignal; onProgress?: OnProgress } = {},
-  ): Promise<Classifier<ImageInput>> {
+  ): Promise<Classifier<ImageInput, Video, Frame>> {
     this.#check();
     if (!(labels instanceof LabelSet)) checkLabels(labels);
     const inherited: LabelOptions = {

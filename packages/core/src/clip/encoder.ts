@@ -6,7 +6,7 @@ import { Tensor, type TypedTensor } from 'onnxruntime-common';
 import { MclipError } from '../errors.js';
 import { type Size, shortestEdgeSize } from '../image/geometry.js';
 import { preprocessInto } from '../image/preprocess.js';
-import { cropRegion } from '../image/rgb-image.js';
+import { cropRegion, type RgbImage } from '../image/rgb-image.js';
 import type { GraphName, ImageConfig, Manifest, ManifestGraph } from '../model/manifest.js';
 import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings, Session } from '../platform.js';
 import { Slots } from '../slots.js';
@@ -70,16 +70,8 @@ export class LocalClipEncoder implements ClipEncoder {
 
   encodeImage(image: PortableImage, preprocessing: Preprocessing, signal?: AbortSignal): Promise<Float32Array> {
     return this.#pixelSlots.use(async (pixelValues) => {
-      signal?.throwIfAborted();
       const config = this.#manifest.image;
-      const decoded = await this.#runtime.decodeImage(image.source, {
-        maxPixels: this.#maxPixels,
-        ...(preprocessing === 'fast' && image.region === undefined
-          ? { scaledSize: (width: number, height: number) => scaledSize(width, height, config) }
-          : {}),
-      });
-      signal?.throwIfAborted();
-      const rgb = image.region === undefined ? decoded : cropRegion(decoded, image.region);
+      const rgb = await this.#decode(image, preprocessing, signal);
       preprocessInto(rgb, config, pixelValues.data, 0);
       return this.#turn.use(async () => {
         signal?.throwIfAborted();
@@ -88,6 +80,28 @@ export class LocalClipEncoder implements ClipEncoder {
         return vision.unitVectors(outputs, 1);
       });
     });
+  }
+
+  async #decode(
+    { source, region }: PortableImage,
+    preprocessing: Preprocessing,
+    signal: AbortSignal | undefined,
+  ): Promise<RgbImage> {
+    const config = this.#manifest.image;
+    try {
+      signal?.throwIfAborted();
+      const decoded = await this.#runtime.decodeImage(source, {
+        maxPixels: this.#maxPixels,
+        ...(preprocessing === 'fast' && region === undefined
+          ? { scaledSize: (width: number, height: number) => scaledSize(width, height, config) }
+          : {}),
+      });
+      signal?.throwIfAborted();
+      return region === undefined ? decoded : cropRegion(decoded, region);
+    } finally {
+      // a bitmap or video frame that came here is ours, and video stalls when its frames are kept
+      if (source.kind === 'native') (source.image as { close?: () => void }).close?.();
+    }
   }
 
   async encodeTexts(texts: string[], signal?: AbortSignal): Promise<Float32Array> {

@@ -28,7 +28,7 @@ export class WorkerClient {
     );
   }
 
-  call<T>(method: string, args: unknown, signal?: AbortSignal, transfer: ArrayBuffer[] = []): Promise<T> {
+  call<T>(method: string, args: unknown, signal?: AbortSignal, transfer: Transferable[] = []): Promise<T> {
     if (this.#closed !== null) return Promise.reject(this.#closed);
     if (signal?.aborted) return Promise.reject(signal.reason);
     const id = this.#nextId++;
@@ -92,14 +92,14 @@ export class WorkerClient {
 
 /** A worker's own end of its port. */
 export interface ServerPort {
-  post(message: unknown, transfer: ArrayBuffer[]): void;
+  post(message: unknown, transfer: Transferable[]): void;
   onMessage(listener: (message: unknown) => void): void;
 }
 
 /** A method's answer; `transfer` names buffers that are moved instead of copied. */
 export interface Answer {
   result: unknown;
-  transfer?: ArrayBuffer[];
+  transfer?: Transferable[];
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: arguments are checked by the typed client of each method
