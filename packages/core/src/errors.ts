@@ -36,6 +36,24 @@ export class MclipError extends Error {
   }
 }
 
+/** A caller's value for a message: short, and never an error of its own (BigInt, cycles, deep nesting). */
+export function shown(value: unknown, length = 60): string {
+  try {
+    return (JSON.stringify(value) ?? String(value)).slice(0, length);
+  } catch {
+    return text(value).slice(0, length);
+  }
+}
+
+/** `String(value)`, also for an object that has no text. */
+function text(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return Object.prototype.toString.call(value);
+  }
+}
+
 /** An error as plain data, for `postMessage`. */
 export interface WireError {
   code: MclipErrorCode | null;
@@ -45,9 +63,9 @@ export interface WireError {
 }
 
 export function toWireError(error: unknown): WireError {
-  const { name, message, cause } = error instanceof Error ? error : new Error(String(error));
+  const { name, message, cause } = error instanceof Error ? error : new Error(text(error));
   const code = MclipError.isInstance(error) ? error.code : null;
-  return { code, name, message, cause: cause === undefined ? null : String(cause) };
+  return { code, name, message, cause: cause === undefined ? null : text(cause) };
 }
 
 /** An unexpected error (a bug, or the runtime's own) arrives as code `WORKER` with its message kept. */

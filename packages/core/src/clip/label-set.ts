@@ -2,7 +2,7 @@
  * Labels with their embeddings, as plain data: computed once, shipped as JSON, used without a text tower.
  */
 import { decodeFloats, encodeFloats } from '../base64.js';
-import { MclipError } from '../errors.js';
+import { MclipError, shown } from '../errors.js';
 
 export interface LabelSetJson {
   version: 1;
@@ -53,19 +53,23 @@ export class LabelSet {
     if (typeof model !== 'string' || model === '') throw invalid('model', 'a string', model);
     if (typeof tokenizer !== 'string') throw invalid('tokenizer', 'a string', tokenizer);
     if (!isStrings(templates)) throw invalid('templates', 'a list of strings', templates);
-    if (typeof logitScale !== 'number' || !(logitScale > 0)) throw invalid('logitScale', 'a number', logitScale);
+    if (!Number.isFinite(logitScale) || logitScale! <= 0) throw invalid('logitScale', 'a positive number', logitScale);
     if (!Number.isInteger(dim) || dim! <= 0) throw invalid('dim', 'a positive integer', dim);
+    const { visionSha256 = null, textSha256 = null, logitBias = null } = value;
+    if (!isHash(visionSha256)) throw invalid('visionSha256', 'a SHA-256 or null', visionSha256);
+    if (!isHash(textSha256)) throw invalid('textSha256', 'a SHA-256 or null', textSha256);
+    if (logitBias !== null && !Number.isFinite(logitBias)) throw invalid('logitBias', 'a number or null', logitBias);
     checkLabels(labels);
     return new LabelSet({
       model,
       tokenizer,
       templates,
-      logitScale,
+      logitScale: logitScale!,
       dim: dim!,
       labels,
-      visionSha256: value.visionSha256 ?? null,
-      textSha256: value.textSha256 ?? null,
-      logitBias: value.logitBias ?? null,
+      visionSha256,
+      textSha256,
+      logitBias,
       embeddings: readVectors('embeddings', embeddings, labels.length * dim!),
       neutral: value.neutral == null ? null : readVectors('neutral', value.neutral, dim!),
     });
@@ -85,21 +89,21 @@ export class LabelSet {
 /** @throws {MclipError} `INVALID_ARGUMENT` for no labels, or one that is empty, repeated or not a string. */
 export function checkLabels(labels: unknown): asserts labels is readonly string[] {
   if (!Array.isArray(labels) || labels.length === 0) {
-    throw new MclipError('INVALID_ARGUMENT', `labels must be a non-empty list of strings, got ${show(labels)}.`);
+    throw new MclipError('INVALID_ARGUMENT', `labels must be a non-empty list of strings, got ${shown(labels)}.`);
   }
   const firstIndex = new Map<string, number>();
-  labels.forEach((label, index) => {
+  for (const [index, label] of labels.entries()) {
     if (typeof label !== 'string' || label.trim() === '') {
-      throw new MclipError('INVALID_ARGUMENT', `labels[${index}] must be a non-empty string, got ${show(label)}.`);
+      throw new MclipError('INVALID_ARGUMENT', `labels[${index}] must be a non-empty string, got ${shown(label)}.`);
     }
     if (firstIndex.has(label)) {
       throw new MclipError(
         'INVALID_ARGUMENT',
-        `labels[${index}] repeats labels[${firstIndex.get(label)}], ${show(label)}: every label must be different.`,
+        `labels[${index}] repeats labels[${firstIndex.get(label)}], ${shown(label)}: every label must be different.`,
       );
     }
     firstIndex.set(label, index);
-  });
+  }
 }
 
 function readVectors(name: string, base64: unknown, length: number): Float32Array {
@@ -114,14 +118,14 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new MclipError('INVALID_ARGUMENT', `The label set is not JSON: ${show(text)}.`, { cause });
+    throw new MclipError('INVALID_ARGUMENT', `The label set is not JSON: ${shown(text)}.`, { cause });
   }
 }
 
-const isStrings = (value: unknown): value is string[] =>
-  Array.isArray(value) && value.every((item) => typeof item === 'string');
+const isHash = (value: unknown) => value === null || (typeof value === 'string' && /^[0-9a-f]{64}$/.test(value));
 
-const show = (value: unknown) => (JSON.stringify(value) ?? String(value)).slice(0, 60);
+const isStrings = (value: unknown): value is string[] =>
+  Array.isArray(value) && Array.from(value).every((item) => typeof item === 'string');
 
 const invalid = (field: string, expected: string, value: unknown) =>
-  new MclipError('INVALID_ARGUMENT', `Not a label set: ${field} must be ${expected}, got ${show(value)}.`);
+  new MclipError('INVALID_ARGUMENT', `Not a label set: ${field} must be ${expected}, got ${shown(value)}.`);

@@ -3,7 +3,7 @@
  * (open_clip's zero_shot_classifier). Known prompts come from the platform's cache, so that a label is computed once
  * per text tower and machine.
  */
-import { MclipError } from '../errors.js';
+import { MclipError, shown } from '../errors.js';
 import type { OnProgress } from '../model/progress.js';
 import { CLIP_TOKENIZER_VERSION } from '../text/load-clip-tokenizer.js';
 import type { ClipModel } from './model.js';
@@ -30,12 +30,12 @@ export function templateList(templates: Templates): readonly string[] {
   if (!Array.isArray(templates) || templates.length === 0) {
     throw new MclipError(
       'INVALID_ARGUMENT',
-      `templates must be 'photo', 'openai-80', 'none' or a non-empty list of strings, got ${JSON.stringify(templates)}.`,
+      `templates must be 'photo', 'openai-80', 'none' or a non-empty list of strings, got ${shown(templates)}.`,
     );
   }
   for (const template of templates) {
     if (typeof template !== 'string' || !template.includes('{}')) {
-      throw new MclipError('INVALID_ARGUMENT', `Template ${JSON.stringify(template)} has no {} to put the label in.`);
+      throw new MclipError('INVALID_ARGUMENT', `Template ${shown(template)} has no {} to put the label in.`);
     }
   }
   return templates;

@@ -101,7 +101,7 @@ export function scoreSimilarities(
   scores: ScoreFunction,
   { logitScale, logitBias }: Scale,
 ): Float64Array {
-  const all = neutral === null ? similarities : Float64Array.of(...similarities, neutral);
+  const all = neutral === null ? similarities : Float64Array.from([...similarities, neutral]);
   if (scores === 'similarity') return all;
   if (scores === 'softmax') return softmax(all.map((value) => value * logitScale));
   if (logitBias !== null) return all.map((value) => sigmoid(value * logitScale + logitBias));

@@ -2,7 +2,7 @@
  * From the `model` option to a manifest and the URLs of its files. Knows presets, hub repositories, URLs, folders and
  * bundled models; fetching is the platform's.
  */
-import { MclipError } from '../errors.js';
+import { MclipError, shown } from '../errors.js';
 import type { FetchedFile, FetchOptions, Platform } from '../platform.js';
 import { type Manifest, type ManifestFile, parseManifest } from './manifest.js';
 import { type Preset, presets, UNEXPORTED_PRESETS } from './presets.js';
@@ -30,13 +30,12 @@ export interface LocatedModel {
  */
 export async function locateModel(platform: Platform, model: ModelSpec, options: FetchOptions): Promise<LocatedModel> {
   if (typeof model === 'string' && model !== '') {
-    const preset = presets[model] ?? Object.values(presets).find(({ repo, folder }) => repo === model && folder === 'onnx/');
+    const named = Object.hasOwn(presets, model) ? presets[model] : undefined;
+    const preset = named ?? Object.values(presets).find(({ repo, folder }) => repo === model && folder === 'onnx/');
     if (preset !== undefined) return locatePreset(platform, model, preset, options);
     const base = /^https?:\/\//.test(model) ? withSlash(model) : platform.localModelUrl(model);
     if (base !== null) return locateFolder(platform, model, base, options);
-    if (/^[\w.-]+\/[\w.-]+$/.test(model)) {
-      return locateRepository(platform, model, options);
-    }
+    if (/^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(model)) return locateRepository(platform, model, options);
     throw unknownModel(model);
   }
   if (model instanceof URL) return locateFolder(platform, model.href, withSlash(model.href), options);
@@ -56,7 +55,12 @@ function locateBundled(model: BundledModel): LocatedModel {
   };
 }
 
-async function locateFolder(platform: Platform, id: string, base: string, options: FetchOptions): Promise<LocatedModel> {
+async function locateFolder(
+  platform: Platform,
+  id: string,
+  base: string,
+  options: FetchOptions,
+): Promise<LocatedModel> {
   const url = `${base}mclip.json`;
   const text = await platform.fetchText(url, options);
   if (text === null) {
@@ -107,14 +111,26 @@ function fromHub(
       const path = folder + file;
       const url = `${hub}${repo}/resolve/${revision}/${path}`;
       if (bytes !== null && sha256 !== null) return { url, bytes, sha256 };
-      listing ??= readListing(platform, `${hub}api/models/${repo}/tree/${revision}?recursive=true`, options);
+      listing ??= readListing(platform, `${hub}api/models/${repo}/tree/${revision}?recursive=true`, options).catch(
+        (error) => {
+          listing = undefined; // a later call may try again
+          throw error;
+        },
+      );
       const entry = (await listing).get(path);
       if (entry === undefined) {
         throw new MclipError('MODEL_NOT_FOUND', `The repository '${repo}' (${revision}) has no file ${path}.`);
       }
-      return { url, ...entry };
+      return { url, bytes: bytes ?? entry.bytes, sha256: sha256 ?? entry.sha256 };
     },
   };
+}
+
+interface ListingEntry {
+  path?: string;
+  size?: number;
+  /** Of large files: the hash of the content. */
+  lfs?: { oid?: string; size?: number };
 }
 
 async function readListing(platform: Platform, url: string, options: FetchOptions) {
@@ -123,7 +139,8 @@ async function readListing(platform: Platform, url: string, options: FetchOption
   const listing = new Map<string, Omit<FetchedFile, 'url'>>();
   const entries = parseJson(text, url);
   if (!Array.isArray(entries)) throw new MclipError('NETWORK', `The listing at ${url} is not a list of files.`);
-  for (const { path, size, lfs } of entries as { path?: string; size?: number; lfs?: { oid?: string; size?: number } }[]) {
+  for (const entry of entries as (ListingEntry | null)[]) {
+    const { path, size, lfs } = entry ?? {};
     if (typeof path === 'string') listing.set(path, { bytes: lfs?.size ?? size ?? null, sha256: lfs?.oid ?? null });
   }
   return listing;
@@ -145,8 +162,4 @@ function parseJson(text: string, url: string): unknown {
   } catch (cause) {
     throw new MclipError('MODEL_CORRUPT', `${url} is not JSON: ${shown(text.slice(0, 60))}.`, { cause });
   }
-}
-
-function shown(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value) : Object.prototype.toString.call(value).slice(8, -1);
 }

@@ -2,7 +2,7 @@
  * The manifest (`mclip.json`) of a CLIP model: everything the SDK must know that is not in the graphs. Numbers come
  * from here, never from code. `parseManifest` trusts nothing: manifests are downloaded.
  */
-import { MclipError } from '../errors.js';
+import { MclipError, shown } from '../errors.js';
 
 export const DTYPES = ['fp32', 'fp16', 'w8', 'q8', 'q4', 'q4f16'] as const;
 export type Dtype = (typeof DTYPES)[number];
@@ -58,6 +58,10 @@ export interface Manifest {
   canary: Canary | null;
 }
 
+// far above any model, and small enough that a damaged number is an error here and not a failed allocation later
+const MAX_DIM = 65_536;
+const MAX_SIZE = 4096;
+
 /**
  * Checks a manifest and fills its defaults.
  *
@@ -77,10 +81,10 @@ export function parseManifest(json: unknown, origin = 'mclip.json'): Manifest {
   return {
     name: read.field('name').string(),
     task: read.field('task').oneOf(['clip']),
-    dim: read.field('dim').positiveInteger(),
+    dim: read.field('dim').positiveInteger(MAX_DIM),
     licence: { id: licence.field('id').string(), notice: licence.field('notice').or('', (at) => at.string()) },
     image: {
-      size: image.field('size').positiveInteger(),
+      size: image.field('size').positiveInteger(MAX_SIZE),
       fit: image.field('fit').or('crop', (at) => at.oneOf(['crop', 'pad', 'squash'])),
       interpolation: image.field('interpolation').oneOf(['bilinear', 'bicubic']),
       mean: image.field('mean').numbers(3) as [number, number, number],
@@ -162,18 +166,21 @@ class Reader {
 
   number(accept: (value: number) => boolean = () => true): number {
     const { value } = this;
-    return typeof value === 'number' && Number.isFinite(value) && accept(value) ? value : this.fail('a number in range');
+    return typeof value === 'number' && Number.isFinite(value) && accept(value)
+      ? value
+      : this.fail('a number in range');
   }
 
-  positiveInteger(): number {
-    return Number.isSafeInteger(this.value) && (this.value as number) > 0
-      ? (this.value as number)
-      : this.fail('a positive integer');
+  positiveInteger(largest = Number.MAX_SAFE_INTEGER): number {
+    const { value } = this;
+    return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= largest
+      ? (value as number)
+      : this.fail(`a positive integer, at most ${largest}`);
   }
 
   numbers(length: number, accept?: (value: number) => boolean): number[] {
     if (!Array.isArray(this.value) || this.value.length !== length) this.fail(`${length} numbers`);
-    return (this.value as unknown[]).map((value, index) =>
+    return Array.from(this.value as unknown[], (value, index) =>
       new Reader(this.#origin, value, `${this.#path}[${index}]`).number(accept),
     );
   }
@@ -196,8 +203,8 @@ class Reader {
   }
 
   fail(expected: string): never {
-    const shown = JSON.stringify(this.value)?.slice(0, 80) ?? 'nothing';
+    const value = this.value === undefined ? 'nothing' : shown(this.value, 80);
     const where = this.#path === '' ? 'The manifest' : this.#path;
-    throw new MclipError('MODEL_CORRUPT', `${this.#origin}: ${where} must be ${expected}, got ${shown}.`);
+    throw new MclipError('MODEL_CORRUPT', `${this.#origin}: ${where} must be ${expected}, got ${value}.`);
   }
 }

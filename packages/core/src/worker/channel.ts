@@ -118,6 +118,9 @@ export function serve(port: ServerPort, methods: Methods): void {
     const controller = new AbortController();
     running.set(id, controller);
     try {
+      if (!Object.hasOwn(methods, method)) {
+        throw new MclipError('WORKER', `The worker has no method '${method}': its script is of another version.`);
+      }
       const { result, transfer } = await methods[method]!(args, controller.signal);
       port.post({ id, result } satisfies Response, transfer ?? []);
     } catch (error) {
