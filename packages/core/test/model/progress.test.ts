@@ -1,0 +1,82 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { DownloadProgress, type Progress } from '../../src/model/progress.js';
+
+type Download = Extract<Progress, { phase: 'download' }>;
+
+function recorded() {
+  const reports: Download[] = [];
+  return { reports, progress: new DownloadProgress((report) => reports.push(report as Download)) };
+}
+
+test('one total is given over all files', () => {
+  const { reports, progress } = recorded();
+  const vision = progress.track('vision.onnx', 100);
+  const text = progress.track('text.onnx', 300);
+  vision(40, 100);
+  text(10, 300);
+  vision(100, 100);
+  text(300, 300);
+  expect(reports.map(({ file, loadedBytes, totalBytes }) => [file, loadedBytes, totalBytes])).toEqual([
+    ['vision.onnx', 40, 400],
+    ['text.onnx', 50, 400],
+    ['vision.onnx', 110, 400],
+    ['text.onnx', 400, 400],
+  ]);
+});
+
+test('the total is unknown until every size is', () => {
+  const { reports, progress } = recorded();
+  const vision = progress.track('vision.onnx', null);
+  const text = progress.track('text.onnx', null);
+  vision(1, 10);
+  vision(2, 10);
+  text(1, null);
+  text(2, 20);
+  expect(reports.map(({ totalBytes }) => totalBytes)).toEqual([null, null, null, 30]);
+});
+
+test('a published size wins over what a server says', () => {
+  const { reports, progress } = recorded();
+  progress.track('vision.onnx', 100)(5, 37);
+  expect(reports[0]!.totalBytes).toBe(100);
+});
+
+test('a download that starts again does not turn the figure back', () => {
+  const { reports, progress } = recorded();
+  const vision = progress.track('vision.onnx', 100);
+  for (const loaded of [80, 0, 40, 90]) vision(loaded, 100);
+  expect(reports.map(({ loadedBytes }) => loadedBytes)).toEqual([80, 80, 80, 90]);
+});
+
+test('the rate is a finite count of bytes even at once', () => {
+  const { reports, progress } = recorded();
+  progress.track('vision.onnx', 100)(100, 100);
+  expect(Number.isInteger(reports[0]!.bytesPerSecond)).toBe(true);
+  expect(reports[0]!.bytesPerSecond).toBeGreaterThan(0);
+});
+
+test('nothing happens when nobody listens', () => {
+  expect(() => new DownloadProgress(undefined).track('x', null)(1, 2)).not.toThrow();
+});
+
+test('loaded bytes never go backwards, never exceed the total, and end at it', () => {
+  const sizes = fc.array(fc.integer({ min: 1, max: 1000 }), { minLength: 1, maxLength: 4 });
+  const steps = fc.array(fc.tuple(fc.nat(3), fc.double({ min: 0, max: 1, noNaN: true })), { maxLength: 30 });
+  fc.assert(
+    fc.property(sizes, steps, fc.boolean(), (bytes, chunks, published) => {
+      const { reports, progress } = recorded();
+      const files = bytes.map((size, index) => progress.track(`file-${index}`, published ? size : null));
+      for (const [at, share] of chunks) {
+        const index = at % bytes.length;
+        files[index]!(Math.floor(share * bytes[index]!), bytes[index]!);
+      }
+      files.forEach((report, index) => report(bytes[index]!, bytes[index]!));
+      const sum = bytes.reduce((a, b) => a + b, 0);
+      const loaded = reports.map(({ loadedBytes }) => loadedBytes);
+      expect(loaded).toEqual(loaded.toSorted((a, b) => a - b));
+      expect(reports.every(({ totalBytes }) => totalBytes === sum || totalBytes === null)).toBe(true);
+      expect(reports.at(-1)).toMatchObject({ loadedBytes: sum, totalBytes: sum });
+    }),
+  );
+});
