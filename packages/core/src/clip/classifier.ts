@@ -132,8 +132,7 @@ export class Classifier<ImageInput, Video = AsyncIterable<ImageInput>, Frame = I
     { topK, signal, onError }: StreamOptions = {},
   ): AsyncGenerator<{ index: number; results: Classification[] }, void, undefined> {
     this.#check(topK);
-    const classifyOne = async (image: ImageInput, index: number, leaving: AbortSignal) => {
-      const stop = signal === undefined ? leaving : AbortSignal.any([signal, leaving]);
+    const classifyOne = async (image: ImageInput, index: number, stop: AbortSignal) => {
       try {
         return { index, results: await this.classify(image, { ...(topK && { topK }), signal: stop }) };
       } catch (error) {
@@ -141,7 +140,7 @@ export class Classifier<ImageInput, Video = AsyncIterable<ImageInput>, Frame = I
         return { index, error };
       }
     };
-    for await (const item of mapInOrder(images, STREAM_WINDOW, classifyOne)) {
+    for await (const item of mapInOrder(images, STREAM_WINDOW, classifyOne, signal)) {
       if ('error' in item) onError?.(item.error, item.index);
       else yield item;
     }

@@ -51,9 +51,8 @@ export class Embedder<ImageInput> {
   async encodeImages(images: Iterable<ImageInput>, { signal }: EncodeOptions = {}): Promise<Float32Array[]> {
     this.#check();
     const rows: Float32Array[] = [];
-    const encode = (image: ImageInput, _index: number, leaving: AbortSignal) =>
-      this.#model.encodeImage(image, signal === undefined ? leaving : AbortSignal.any([signal, leaving]));
-    for await (const row of mapInOrder(images, IMAGE_WINDOW, encode)) rows.push(row);
+    const encode = (image: ImageInput, _index: number, stop: AbortSignal) => this.#model.encodeImage(image, stop);
+    for await (const row of mapInOrder(images, IMAGE_WINDOW, encode, signal)) rows.push(row);
     const embeddings = new Float32Array(rows.length * this.dim);
     rows.forEach((row, index) => embeddings.set(row, index * this.dim));
     return this.#views(embeddings);
@@ -71,11 +70,11 @@ export class Embedder<ImageInput> {
   ): Promise<Float32Array[]> {
     this.#check();
     if (!Array.isArray(texts)) throw new MclipError('INVALID_ARGUMENT', `texts must be a list, got ${typeof texts}.`);
-    texts.forEach((text, index) => {
+    for (const [index, text] of texts.entries()) {
       if (typeof text !== 'string') {
         throw new MclipError('INVALID_ARGUMENT', `texts[${index}] must be a string, got ${typeof text}.`);
       }
-    });
+    }
     if (texts.length === 0) return [];
     return this.#views(await this.#model.encodeTexts(texts, options));
   }

@@ -211,6 +211,9 @@ export class ClipModel {
       this.#located.locate(this.#file(graph)).then((at) => platform.fetchFile(at, { settings, signal, onBytes })),
       tokenizerAt && platform.fetchText(tokenizerAt.url, { settings, signal }),
     ]);
+    if (tokenizerAt !== null && tokenizerJson === null) {
+      throw new MclipError('MODEL_NOT_FOUND', `The manifest's tokenizer does not exist: ${tokenizerAt.url}.`);
+    }
     return { modelFile, tokenizerJson };
   }
 
