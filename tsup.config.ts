@@ -24,5 +24,16 @@ const library = (name: string, entry: string[], options: Options = {}): Options 
 export default defineConfig([
   library('core', ['index', 'adapter']),
   library('node', ['index', 'clip-worker'], { platform: 'node' }),
+  library('web', ['index'], { clean: ['!worker/**'] }),
+  // with core inside: a worker does not see the page's import map, and people who copy it have one folder to copy
+  library('web', ['worker/clip-worker'], {
+    name: 'web-worker',
+    outDir: 'packages/web/dist/worker',
+    platform: 'browser',
+    external: [/^onnxruntime-web/],
+    noExternal: [/^@mclip\/core/, 'onnxruntime-common'],
+    minify: true,
+    dts: false,
+  }),
   library('nano', ['index']),
 ]);

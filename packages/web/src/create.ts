@@ -1,0 +1,32 @@
+import * as core from '@mclip/core';
+import type { VideoSource } from './frames.js';
+import type { ImageSource } from './image-source.js';
+import { webPlatform } from './platform.js';
+
+export type Classifier = core.Classifier<ImageSource, VideoSource, ImageBitmap>;
+export type Embedder = core.Embedder<ImageSource>;
+
+/**
+ * A zero-shot classifier for `labels`, with the model loaded and the labels embedded.
+ *
+ * Label embeddings are kept in the browser's storage, so that the text tower is loaded for labels new to this browser
+ * only; with a `LabelSet` never.
+ *
+ * @throws {core.MclipError} `INVALID_ARGUMENT`, `MODEL_NOT_FOUND`, `MODEL_CORRUPT`, `OFFLINE`, `NETWORK`, `STORAGE`,
+ * `DEVICE_UNAVAILABLE`, `OUT_OF_MEMORY`, `WORKER`; or the signal's own reason.
+ */
+export function createClassifier(
+  labels: readonly string[] | core.LabelSet,
+  options: core.ClassifierOptions = {},
+): Promise<Classifier> {
+  return core.Classifier.create<ImageSource, VideoSource, ImageBitmap>(webPlatform, labels, options);
+}
+
+/**
+ * Images and texts as unit vectors of one space. The text tower is loaded by the first text.
+ *
+ * @throws {core.MclipError} as `createClassifier`
+ */
+export function createEmbedder(options: core.ModelOptions = {}): Promise<Embedder> {
+  return core.Embedder.create<ImageSource>(webPlatform, options);
+}

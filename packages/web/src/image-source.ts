@@ -1,0 +1,137 @@
+/**
+ * Images as callers give them, made portable: URLs resolved and fetched, buffers, bitmaps and frames copied, so that
+ * nothing of the caller's is detached or closed.
+ */
+import { MclipError, type RawImage, type Region } from '@mclip/core';
+import { checkPixelCount, type FetchOptions, type PortableImage, portablePixels } from '@mclip/core/adapter';
+import { pageUrl } from './page-url.js';
+import { request } from './request.js';
+
+type WholeImage =
+  | string
+  | URL
+  | Blob
+  | Uint8Array
+  | ArrayBuffer
+  | ImageData
+  | RawImage
+  | HTMLImageElement
+  | HTMLCanvasElement
+  | OffscreenCanvas
+  | ImageBitmap
+  | VideoFrame
+  | HTMLVideoElement;
+
+/**
+ * A URL (relative ones are the page's), the `Blob`, `File` or bytes of an encoded picture, raw pixels, or anything that
+ * shows one. May be wrapped to look at a part of it only.
+ */
+export type ImageSource = WholeImage | { image: WholeImage; region: Region };
+
+type Source = PortableImage['source'];
+
+export async function portableImage(image: unknown, options: FetchOptions): Promise<PortableImage> {
+  const wrapped = typeof image === 'object' && image !== null && 'image' in image && 'region' in image;
+  const source = await wholeImage(wrapped ? image.image : image, options);
+  return wrapped ? { source, region: image.region as Region } : { source };
+}
+
+async function wholeImage(image: unknown, options: FetchOptions): Promise<Source> {
+  const { maxPixels } = options.settings;
+  switch (kindOf(image)) {
+    case 'String':
+    case 'URL':
+      return fromUrl(pageUrl(image as string | URL), options);
+    case 'Blob':
+    case 'File':
+      return { kind: 'blob', blob: image as Blob };
+    case 'ArrayBuffer':
+      return { kind: 'bytes', bytes: new Uint8Array((image as ArrayBuffer).slice(0)) };
+    case 'Uint8Array':
+      return { kind: 'bytes', bytes: (image as Uint8Array).slice() };
+    case 'HTMLImageElement':
+      return fromElement(image as HTMLImageElement, maxPixels);
+    case 'HTMLVideoElement': {
+      const video = image as HTMLVideoElement;
+      if (video.readyState < video.HAVE_CURRENT_DATA) {
+        throw new MclipError('INVALID_ARGUMENT', "The video has no picture yet: wait for its 'loadeddata' event.");
+      }
+      return bitmapOf(video, video.videoWidth, video.videoHeight, maxPixels);
+    }
+    case 'VideoFrame':
+      return fromFrame(image as VideoFrame, maxPixels);
+    case 'HTMLCanvasElement':
+    case 'OffscreenCanvas':
+    case 'ImageBitmap': {
+      const { width, height } = image as ImageBitmap;
+      return bitmapOf(image as ImageBitmap, width, height, maxPixels);
+    }
+  }
+  if (typeof image === 'object' && image !== null && 'data' in image) {
+    return portablePixels(image as RawImage, maxPixels);
+  }
+  throw new MclipError(
+    'INVALID_ARGUMENT',
+    'An image must be a URL, a Blob, encoded bytes, { data, width, height }, an <img>, <canvas> or <video>, an ' +
+      `ImageBitmap or a VideoFrame, got ${kindOf(image)}.`,
+  );
+}
+
+async function fromUrl(url: string, options: FetchOptions): Promise<Source> {
+  if (url.startsWith('data:')) return { kind: 'blob', blob: dataUrlBlob(url) };
+  const response = await request(url, options);
+  if (response === null) throw new MclipError('IMAGE_DECODE', `No image at ${url} (404).`);
+  return { kind: 'blob', blob: await response.blob() };
+}
+
+/** By hand: a Content-Security-Policy with connect-src 'self' forbids to fetch it. */
+function dataUrlBlob(url: string): Blob {
+  const [, type, base64, data] = /^data:([^,]*?)(;base64)?,(.*)$/s.exec(url) ?? [];
+  try {
+    const text = decodeURIComponent(data!);
+    const bytes = base64 ? Uint8Array.from(atob(text), (character) => character.charCodeAt(0)) : text;
+    return new Blob([bytes], { type: type! });
+  } catch (cause) {
+    throw new MclipError('IMAGE_DECODE', `Not a valid data: URL: ${url.slice(0, 40)}…`, { cause });
+  }
+}
+
+async function fromElement(image: HTMLImageElement, maxPixels: number): Promise<Source> {
+  try {
+    await image.decode();
+  } catch (cause) {
+    const url = image.currentSrc || image.src;
+    throw new MclipError('IMAGE_DECODE', `The <img> shows no picture (${url.slice(0, 200) || 'no src'}).`, { cause });
+  }
+  return bitmapOf(image, image.naturalWidth, image.naturalHeight, maxPixels);
+}
+
+/** A clone shares the frame's memory: nothing is copied on this side. */
+function fromFrame(frame: VideoFrame, maxPixels: number): Source {
+  checkPixelCount(frame.displayWidth, frame.displayHeight, maxPixels);
+  try {
+    return { kind: 'native', image: frame.clone() };
+  } catch (cause) {
+    throw new MclipError('INVALID_ARGUMENT', 'The VideoFrame was closed before it was classified.', { cause });
+  }
+}
+
+async function bitmapOf(image: ImageBitmapSource, width: number, height: number, maxPixels: number): Promise<Source> {
+  if (width === 0 || height === 0) {
+    throw new MclipError(
+      'INVALID_ARGUMENT',
+      `The image has ${width}x${height} pixels: it is empty, closed or detached.`,
+    );
+  }
+  checkPixelCount(width, height, maxPixels);
+  try {
+    return { kind: 'native', image: await createImageBitmap(image, { premultiplyAlpha: 'none' }) };
+  } catch (cause) {
+    throw new MclipError('IMAGE_DECODE', `The picture cannot be copied: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** The class's name, also for objects of another frame of the page. */
+function kindOf(value: unknown): string {
+  return Object.prototype.toString.call(value).slice(8, -1);
+}

@@ -1,0 +1,39 @@
+/** The caller's half in browsers: where models and workers come from. Nothing here loads onnxruntime. */
+import type { Platform } from '@mclip/core/adapter';
+import { readEmbeddings, writeEmbeddings } from './embedding-store.js';
+import { openFrames } from './frames.js';
+import { portableImage } from './image-source.js';
+import { fetchFile, fetchText } from './model-store.js';
+import { pageUrl } from './page-url.js';
+import { runtimeSettings } from './runtime-settings.js';
+import { startWorker } from './worker-port.js';
+
+/** More threads than this do not make these small networks faster. */
+const MOST_THREADS = 8;
+
+const NOT_ISOLATED = 'one thread: this page is not cross-origin isolated (COOP/COEP headers)';
+
+export const webPlatform: Platform = {
+  autoDevices: () => ['wasm'],
+  supportedDevices: ['wasm', 'webgpu'],
+  threads(_device, { numThreads = Math.min(navigator.hardwareConcurrency || 1, MOST_THREADS) }) {
+    if (globalThis.crossOriginIsolated || numThreads === 1) return { count: numThreads, limitedBy: null };
+    return { count: 1, limitedBy: NOT_ISOLATED };
+  },
+  runtimeSettings,
+  loadRuntime: async (settings) => (await import('./runtime.js')).webRuntime(settings),
+  startWorker,
+  localModelUrl,
+  fetchText,
+  fetchFile,
+  portableImage,
+  openFrames,
+  readEmbeddings,
+  writeEmbeddings,
+};
+
+/** './x', '../x' and '/x' are folders of this site. */
+function localModelUrl(model: string): string | null {
+  if (!/^(\.{1,2}$|\.{0,2}\/)/.test(model)) return null;
+  return pageUrl(model.endsWith('/') ? model : `${model}/`);
+}

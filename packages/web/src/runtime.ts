@@ -1,0 +1,76 @@
+/** The computing half in browsers: sessions on onnxruntime-web. Its plain wasm build unless WebGPU is asked for. */
+import { MclipError } from '@mclip/core';
+import type { ModelFile, Runtime, RuntimeSettings, Session, SessionOptions } from '@mclip/core/adapter';
+import { decodeImage } from './decode-image.js';
+import { WASM_FILES } from './runtime-settings.js';
+
+type WebDevice = keyof typeof WASM_FILES;
+type Onnxruntime = typeof import('onnxruntime-web/wasm');
+
+export function webRuntime(settings: RuntimeSettings): Runtime {
+  return { createSession: (file, options) => createSession(file, options, settings), decodeImage };
+}
+
+async function createSession(file: ModelFile, options: SessionOptions, settings: RuntimeSettings): Promise<Session> {
+  const device = options.device as WebDevice;
+  if (device === 'webgpu') await checkAdapter();
+  const { env, InferenceSession } = await importOnnxruntime(device, settings);
+  const wasm = settings.wasmUrls?.[WASM_FILES[device]];
+  if (wasm !== undefined) env.wasm.wasmPaths = { wasm };
+  env.wasm.numThreads = options.numThreads; // counts until this thread's first session: onnxruntime starts once
+  const bytes = file instanceof Uint8Array ? file : new Uint8Array(await (file as Blob).arrayBuffer());
+  try {
+    return await InferenceSession.create(bytes, {
+      executionProviders: [device],
+      graphOptimizationLevel: 'all',
+      logSeverityLevel: 3,
+    });
+  } catch (cause) {
+    throw typedError(cause, device, wasm);
+  }
+}
+
+async function checkAdapter(): Promise<void> {
+  // WebGPU's types are not in TypeScript's DOM library
+  const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<object | null> } };
+  const why = gpu === undefined ? 'this browser (or this insecure page) has no WebGPU' : 'there is no GPU adapter';
+  if (!(await gpu?.requestAdapter().catch(() => null))) {
+    throw new MclipError('DEVICE_UNAVAILABLE', `device 'webgpu' cannot be used: ${why}. Choose 'auto' or 'wasm'.`);
+  }
+}
+
+async function importOnnxruntime(device: WebDevice, settings: RuntimeSettings): Promise<Onnxruntime> {
+  try {
+    // written out, so that bundlers see both and split them
+    return await (device === 'webgpu' ? import('onnxruntime-web/webgpu') : import('onnxruntime-web/wasm'));
+  } catch (cause) {
+    const url = settings.moduleUrls?.[device];
+    if (url !== undefined) return import(/* @vite-ignore */ /* webpackIgnore: true */ url);
+    throw new MclipError(
+      'WORKER',
+      `onnxruntime-web/${device} cannot be imported: ${message(cause)}. Without a bundler, put it in the page's import map.`,
+      { cause },
+    );
+  }
+}
+
+function typedError(cause: unknown, device: WebDevice, wasm: string | undefined): MclipError {
+  const why = message(cause);
+  if (/no available backend|initWasm|wasm streaming compile|WebAssembly.*(fetch|compile|instantiate)/i.test(why)) {
+    return new MclipError(
+      'DEVICE_UNAVAILABLE',
+      `onnxruntime's ${WASM_FILES[device]} did not start${wasm === undefined ? '' : ` from ${wasm}`}: ${why}. ` +
+        "If it is not served, set wasmPaths to the folder it is in; a Content-Security-Policy needs 'wasm-unsafe-eval'.",
+      { cause },
+    );
+  }
+  if (cause instanceof RangeError || /bad_alloc|out of memory|allocation failed/i.test(why)) {
+    return new MclipError('OUT_OF_MEMORY', `No memory for a session: ${why}`, { cause });
+  }
+  if (device === 'webgpu' && !/protobuf/i.test(why)) {
+    return new MclipError('DEVICE_UNAVAILABLE', `Device 'webgpu' cannot run this model: ${why}`, { cause });
+  }
+  return new MclipError('MODEL_CORRUPT', `onnxruntime cannot load this model: ${why}`, { cause });
+}
+
+const message = (error: unknown) => (error instanceof Error ? error.message : String(error));
