@@ -52,10 +52,12 @@ export function preprocessInto(
   }
   const { data } = fitToSquare(image, config);
   const plane = config.size * config.size;
-  for (let channel = 0; channel < 3; channel++) {
-    const levels = normalizedLevels(config.mean[channel], config.std[channel]);
-    const start = offset + channel * plane;
-    for (let i = 0, o = channel; i < plane; i++, o += 3) target[start + i] = levels[data[o]];
+  const [red, green, blue] = config.mean.map((mean, channel) => normalizedLevels(mean, config.std[channel]));
+  const end = offset + plane;
+  for (let o = offset, i = 0; o < end; o++, i += 3) {
+    target[o] = red[data[i]];
+    target[o + plane] = green[data[i + 1]];
+    target[o + 2 * plane] = blue[data[i + 2]];
   }
 }
 

@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { centerCropWindow, scaledSize, shortestEdgeSize, squarePlacement } from '../../src/image/geometry.js';
 import { fitToSquare, type PreprocessConfig, preprocess, preprocessInto } from '../../src/image/preprocess.js';
 import { type Kind, picture, sha } from './picture.js';
+
+// these compare much and may run beside a build
+vi.setConfig({ testTimeout: 60_000 });
 
 type Case = [Kind, number, number, number, number, string, string, number, number, number];
 interface Goldens {

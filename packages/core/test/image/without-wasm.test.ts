@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { picture, sha } from './picture.js';
 
+vi.setConfig({ testTimeout: 60_000 }); // each test transforms the modules again
+
 // each test loads its own copy of the modules: the kernel is looked for once
 beforeEach(() => vi.resetModules());
 afterEach(() => vi.unstubAllGlobals());

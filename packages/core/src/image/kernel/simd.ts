@@ -184,8 +184,9 @@ function layOut({ horizontal, vertical, verticalFirst, window }: ResizeJob, colu
   const input = align(verticalWeights + window.height * verticalPairs * 8);
   const middle = input + ROWS * inputStride;
   const output = middle + (capacity + ROWS) * middleStride;
-  const end = output + ROWS * outputStride + PAGE_BYTES;
-  return { starts, horizontalWeights, verticalWeights, input, inputStride, middle, middleStride, middleBytes, capacity, output, outputStride, end }; // biome-ignore format: one line of names
+  const end = output + ROWS * outputStride;
+  // biome-ignore format: one line of names
+  return { starts, horizontalWeights, verticalWeights, input, inputStride, middle, middleStride, middleBytes, capacity, output, outputStride, end };
 }
 
 /** The weights of some outputs as the kernel reads them. [length, pairs, (high, high, low, low)] 16-bit */
