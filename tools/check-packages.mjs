@@ -1,0 +1,82 @@
+/**
+ * What a user gets from npm: packs every package, lints the tarballs, installs them in an empty project, and runs an
+ * ESM script and a strict TypeScript program there, which must classify and exit by themselves.
+ */
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const scratch = mkdtempSync(join(tmpdir(), 'mclip-packages-'));
+const project = join(scratch, 'project');
+
+const names = readdirSync(join(root, 'packages'));
+const tarballs = names.map((name) => {
+  const [{ filename, size }] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', scratch], join(root, 'packages', name)));
+  console.log(`${filename}  ${Math.round(size / 1024)} KB`);
+  return join(scratch, filename);
+});
+
+for (const tarball of tarballs) {
+  run('npx', ['publint', 'run', tarball, '--strict']);
+  run('npx', ['attw', tarball, '--profile', 'esm-only', '--format', 'ascii']);
+}
+console.log('publint and attw: clean');
+
+mkdirSync(project);
+copyFileSync(join(root, '.npmrc'), join(project, '.npmrc'));
+copyFileSync(join(root, 'examples/node-classify/images/pizza.png'), join(project, 'pizza.png'));
+writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'user', private: true, type: 'module' }));
+const wanted = tarballs.filter((path) => !/mclip-web-/.test(path));
+run('npm', ['install', '--no-audit', '--no-fund', ...wanted, `typescript@${version('typescript')}`, `@types/node@${version('@types/node')}`], project);
+
+const program = (annotations) => `
+import { nanoClip } from '@mclip/nano';
+import { createClassifier${annotations ? ', type Classification, type Classifier, MclipError' : ''} } from '@mclip/node';
+
+const classifier${annotations ? ': Classifier' : ''} = await createClassifier(['cat', 'pizza', 'rocket'], { model: nanoClip });
+const results${annotations ? ': Classification[]' : ''} = await classifier.classify('pizza.png', { topK: 2 });
+console.log(results[0]?.label, classifier.device.name);
+${annotations ? "const failed: unknown = await classifier.classify('none.png').catch((error: unknown) => error);\nif (!(failed instanceof MclipError) || failed.code !== 'IMAGE_DECODE') throw failed;" : ''}
+await classifier.dispose();
+`;
+writeFileSync(join(project, 'script.mjs'), program(false));
+writeFileSync(join(project, 'program.ts'), program(true));
+writeFileSync(
+  join(project, 'tsconfig.json'),
+  JSON.stringify({
+    compilerOptions: {
+      target: 'es2022',
+      module: 'nodenext',
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noUncheckedIndexedAccess: true,
+      types: ['node'],
+      outDir: 'out',
+      rootDir: '.',
+    },
+    files: ['program.ts'],
+  }),
+);
+expectAnswer('ESM script', run('node', ['script.mjs'], project, 60_000));
+run('npx', ['tsc'], project);
+expectAnswer('strict TypeScript', run('node', ['out/program.js'], project, 60_000));
+rmSync(scratch, { recursive: true });
+
+function expectAnswer(what, output) {
+  if (output.trim() !== 'pizza cpu') throw new Error(`${what} printed ${JSON.stringify(output)}`);
+  console.log(`${what} in an empty project: ${output.trim()}, and the process exited`);
+}
+
+function version(name) {
+  return JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')).version;
+}
+
+function run(command, args, cwd = root, timeout = 600_000) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, encoding: 'utf8', timeout });
+  if (status === 0) return stdout;
+  console.error(stdout, stderr, error ?? '');
+  throw new Error(`${command} ${args.join(' ')} failed with ${status}`);
+}
