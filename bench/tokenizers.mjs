@@ -1,0 +1,160 @@
+/**
+ * CLIP tokenizers on at least 1 MB of made-up words, almost all distinct: @mclip/core's against transformers.js's, in
+ * turns within one run, so that a busy machine slows both alike; medians. Every round has new words, so that no cache is
+ * warm. Also: the same on natural prompts, one long word, and the time to load the vocabulary.
+ *   node bench/tokenizers.mjs [--json]      (after npm run build)
+ */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { cpus } from 'node:os';
+import { PreTrainedTokenizer } from '@huggingface/transformers';
+import { loadClipTokenizer } from '@mclip/core';
+
+const ROUNDS = 5;
+const BYTES = 1_100_000;
+const BYTES_PER_TEXT = 400;
+
+const core = new URL('../packages/core/', import.meta.url);
+const tokenizerJson = await clipTokenizerJson();
+const ours = await loadClipTokenizer();
+const peer = new PreTrainedTokenizer(tokenizerJson, {
+  tokenizer_class: 'CLIPTokenizer',
+  model_max_length: 77,
+  pad_token: '!',
+});
+
+const rows = [
+  megabytesPerSecond('distinct made-up words', (seed) => madeUpTexts(seed)),
+  megabytesPerSecond('prompts of 1,000 repeated words', (seed) => prompts(seed)),
+  megabytesPerSecond('one word of 100 kB', (seed) => [
+    madeUpTexts(seed).join('').replaceAll(' ', '').slice(0, 100_000),
+  ]),
+  loadMilliseconds(),
+];
+console.table(rows.map(({ bare, ratioToBare, ...row }) => row));
+if (process.argv.includes('--json')) {
+  const { version } = readJson('../node_modules/@huggingface/transformers/package.json');
+  const versions = { node: process.version, '@mclip/core': readJson('../packages/core/package.json').version };
+  const machine = `${cpus()[0].model}, ${cpus().length} cores`;
+  console.log(JSON.stringify({ machine, versions: { ...versions, '@huggingface/transformers': version }, rows }));
+}
+
+/** Ids of every text, whole: what is truncated would not be work. */
+function megabytesPerSecond(what, makeTexts) {
+  const encode = (text) => ours.encodeOrdinary(text);
+  const encodePeer = (text) => peer.encode(text, { add_special_tokens: false });
+  checkSameIds(makeTexts(1), encode, encodePeer);
+  const rates = { ours: [], peer: [] };
+  for (let round = 0; round < ROUNDS; round++) {
+    const texts = makeTexts(2 + round);
+    const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+    rates.ours.push(bytes / 1e3 / milliseconds(() => texts.forEach(encode)));
+    rates.peer.push(bytes / 1e3 / milliseconds(() => texts.forEach(encodePeer)));
+  }
+  return row(
+    what,
+    round2(median(rates.ours)),
+    round2(median(rates.peer)),
+    median(rates.ours) / median(rates.peer),
+    'MB/s',
+  );
+}
+
+/** Import and construction, each in a new process; the peer's file is parsed from memory. */
+function loadMilliseconds() {
+  const entry = JSON.stringify(new URL('dist/index.js', core).href);
+  const time = (code) =>
+    Number(execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' }));
+  const code = `import { loadClipTokenizer } from ${entry};
+    const start = performance.now();
+    await loadClipTokenizer();
+    console.log(performance.now() - start);`;
+  const times = Array.from({ length: ROUNDS }, () => time(code));
+  const json = JSON.stringify(tokenizerJson);
+  const peerTimes = times.map(() => milliseconds(() => new PreTrainedTokenizer(JSON.parse(json), {})));
+  return row(
+    'load the vocabulary',
+    round2(median(times)),
+    round2(median(peerTimes)),
+    median(peerTimes) / median(times),
+    'ms',
+  );
+}
+
+function row(what, oursValue, peerValue, ratio, unit) {
+  return { what, ours: oursValue, peer: peerValue, bare: null, ratioToPeer: round2(ratio), ratioToBare: null, unit };
+}
+
+function checkSameIds(texts, encode, encodePeer) {
+  for (const text of texts.slice(0, 200)) {
+    if (encode(text).join() !== encodePeer(text).join()) throw new Error(`Different ids for ${JSON.stringify(text)}.`);
+  }
+}
+
+function madeUpTexts(seed) {
+  const random = mulberry32(seed);
+  const texts = [];
+  for (let bytes = 0; bytes < BYTES; bytes += BYTES_PER_TEXT) {
+    let text = '';
+    while (text.length < BYTES_PER_TEXT) text += `${madeUpWord(random)} `;
+    texts.push(text);
+  }
+  return texts;
+}
+
+function prompts(seed) {
+  const random = mulberry32(seed);
+  const words = Array.from({ length: 1000 }, () => madeUpWord(random));
+  const pick = () => words[Math.floor(random() * words.length)];
+  return Array.from({ length: BYTES / 40 }, () => `a photo of a ${pick()} ${pick()}, ${pick()}.`);
+}
+
+function madeUpWord(random) {
+  const letters = 'etaoinshrdlcumwfgypbvk';
+  const length = 4 + Math.floor(random() * 8);
+  let word = '';
+  for (let i = 0; i < length; i++) word += letters[Math.floor(random() ** 1.3 * letters.length)];
+  return word;
+}
+
+function mulberry32(seed) {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** The peer reads a tokenizer.json; this is CLIP's, from our packed merges. */
+async function clipTokenizerJson() {
+  const { build } = await import(createRequire(import.meta.url).resolve('esbuild'));
+  const { outputFiles } = await build({
+    entryPoints: [new URL('test/text/tokenizer-json.ts', core).pathname],
+    bundle: true,
+    format: 'esm',
+    write: false,
+  });
+  const module = `data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`;
+  return (await import(module)).clipTokenizerJson();
+}
+
+function readJson(path) {
+  return JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'));
+}
+
+function milliseconds(run) {
+  const start = performance.now();
+  run();
+  return performance.now() - start;
+}
+
+function median(values) {
+  return values.toSorted((a, b) => a - b)[values.length >> 1];
+}
+
+function round2(value) {
+  return Math.round(value * 100) / 100;
+}
