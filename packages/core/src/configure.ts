@@ -1,4 +1,4 @@
-import { MclipError } from './errors.js';
+import { MclipError, shown } from './errors.js';
 
 /** Settings of a process. `configure` sets defaults; every `create*` call takes the same names and wins. */
 export interface Settings {
@@ -44,7 +44,7 @@ let processWide: Settings = {};
  * Sets process-wide defaults. Calls add up; a key given as `undefined` returns to the built-in default. Classifiers
  * that exist already keep what they were made with.
  *
- * @throws {MclipError} `INVALID_ARGUMENT` for a number that is not a positive integer.
+ * @throws {MclipError} `INVALID_ARGUMENT` for a setting of the wrong type, or a number that is not a positive integer.
  */
 export function configure(settings: Settings): void {
   checkSettings(settings);
@@ -57,12 +57,25 @@ export function resolveSettings(options: Settings): ResolvedSettings {
   return { ...DEFAULTS, ...withoutUndefined(processWide), ...withoutUndefined(pickSettings(options)) };
 }
 
+const isObject = (value: unknown) => typeof value === 'object' && value !== null;
+const isCount = (value: unknown) => Number.isInteger(value) && (value as number) > 0;
+
+/** Of settings that would fail late and without a name. */
+const CHECKS: [name: keyof Settings, isValid: (value: unknown) => boolean, expected: string][] = [
+  ['numThreads', isCount, 'a positive integer'],
+  ['maxPixels', isCount, 'a positive integer'],
+  ['hubUrl', (value) => typeof value === 'string' && value !== '', 'a URL as text'],
+  ['fetch', (value) => typeof value === 'function', 'a function'],
+  ['headers', isObject, 'an object'],
+];
+
 function checkSettings(settings: Settings): void {
-  for (const name of ['numThreads', 'maxPixels'] as const) {
+  if (!isObject(settings))
+    throw new MclipError('INVALID_ARGUMENT', `Settings must be an object, got ${shown(settings)}.`);
+  for (const [name, isValid, expected] of CHECKS) {
     const value = settings[name];
-    if (value !== undefined && !(Number.isInteger(value) && value > 0)) {
-      throw new MclipError('INVALID_ARGUMENT', `${name} must be a positive integer, got ${String(value)}.`);
-    }
+    if (value === undefined || isValid(value)) continue;
+    throw new MclipError('INVALID_ARGUMENT', `${name} must be ${expected}, got ${shown(value)}.`);
   }
 }
 

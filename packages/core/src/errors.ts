@@ -39,7 +39,8 @@ export class MclipError extends Error {
 /** A caller's value for a message: short, and never an error of its own (BigInt, cycles, deep nesting). */
 export function shown(value: unknown, length = 60): string {
   try {
-    return (JSON.stringify(value) ?? String(value)).slice(0, length);
+    const written = typeof value === 'number' ? String(value) : JSON.stringify(value); // JSON has no NaN
+    return (written ?? String(value)).slice(0, length);
   } catch {
     return text(value).slice(0, length);
   }

@@ -11,7 +11,8 @@ export class Slots<T> {
   }
 
   async use<R>(work: (slot: T) => Promise<R>): Promise<R> {
-    const slot = this.#free.pop() ?? (await new Promise<T>((resolve) => this.#waiting.push(resolve)));
+    const slot =
+      this.#free.length > 0 ? this.#free.pop()! : await new Promise<T>((resolve) => this.#waiting.push(resolve));
     try {
       return await work(slot);
     } finally {

@@ -1,0 +1,293 @@
+import { getEventListeners } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { MclipError } from '../../src/errors.js';
+import { type Methods, serve, WorkerClient } from '../../src/worker/channel.js';
+import { rejection } from '../thrown.js';
+
+let ports: MessagePort[] = [];
+let unhandled: unknown[] = [];
+const onUnhandled = (reason: unknown) => unhandled.push(reason);
+
+beforeEach(() => {
+  unhandled = [];
+  process.on('unhandledRejection', onUnhandled);
+});
+
+afterEach(async () => {
+  for (const port of ports) port.close();
+  ports = [];
+  await sleep(5);
+  process.off('unhandledRejection', onUnhandled);
+  expect(unhandled).toEqual([]);
+});
+
+/** A client and a server on the two ends of a real channel. */
+function connect(methods: Methods) {
+  const { port1, port2 } = new MessageChannel();
+  ports.push(port1, port2);
+  const state = { held: 0, holds: 0, releases: 0, terminated: 0 };
+  const exits: ((reason: Error) => void)[] = [];
+  const client = new WorkerClient({
+    post: (message, transfer) => port1.postMessage(message, transfer as ArrayBuffer[]),
+    onMessage: (listener) => port1.on('message', listener),
+    onExit: (listener) => exits.push(listener),
+    hold: () => {
+      state.holds++;
+      state.held++;
+    },
+    release: () => {
+      state.releases++;
+      state.held--;
+    },
+    terminate: async () => {
+      state.terminated++;
+      port2.close();
+    },
+  });
+  serve(
+    {
+      post: (message, transfer) => port2.postMessage(message, transfer as ArrayBuffer[]),
+      onMessage: (listener) => port2.on('message', listener),
+    },
+    methods,
+  );
+  const exit = (reason: Error) => {
+    for (const listener of exits) listener(reason);
+  };
+  return { client, state, exit };
+}
+
+const never = () => new Promise<never>(() => {});
+const double = async (value: number) => ({ result: value * 2 });
+
+test('a call returns its result', async () => {
+  const { client } = connect({ double });
+  expect(await client.call('double', 21)).toBe(42);
+});
+
+test('many concurrent calls get their own answers, in whatever order they come', async () => {
+  const methods: Methods = {
+    later: async (value: number) => {
+      await sleep((value * 7) % 5);
+      if (value % 10 === 3) throw new MclipError('IMAGE_DECODE', `picture ${value}`);
+      return { result: `answer ${value}` };
+    },
+  };
+  const { client, state } = connect(methods);
+  const calls = Array.from({ length: 200 }, (_, value) =>
+    client.call<string>('later', value).catch((error: Error) => `error ${error.message}`),
+  );
+  const expected = calls.map((_, value) => (value % 10 === 3 ? `error picture ${value}` : `answer ${value}`));
+  expect(await Promise.all(calls)).toEqual(expected);
+  expect(state).toMatchObject({ held: 0, holds: 1, releases: 1 });
+});
+
+test('buffers are moved both ways when they are named, copied when not', async () => {
+  const methods: Methods = {
+    grow: async (floats: Float32Array) => {
+      const result = floats.map((value) => value + 1);
+      return { result, transfer: [result.buffer as ArrayBuffer] };
+    },
+  };
+  const { client } = connect(methods);
+  const copied = Float32Array.of(1, 2);
+  expect(await client.call('grow', copied)).toEqual(Float32Array.of(2, 3));
+  expect(copied).toHaveLength(2);
+  const moved = Float32Array.of(1, 2);
+  expect(await client.call('grow', moved, undefined, [moved.buffer])).toEqual(Float32Array.of(2, 3));
+  expect(moved).toHaveLength(0);
+});
+
+test('a typed error keeps code, message and cause', async () => {
+  const fail = async () => {
+    throw new MclipError('IMAGE_TOO_LARGE', '9000 pixels', { cause: new RangeError('header') });
+  };
+  const error = await rejection('IMAGE_TOO_LARGE', connect({ fail }).client.call('fail', null));
+  expect(error.message).toBe('9000 pixels');
+  expect(error.cause).toBe('RangeError: header');
+});
+
+test.each([
+  [new TypeError('x is undefined'), 'TypeError: x is undefined'],
+  ['text', 'Error: text'],
+  [undefined, 'Error: undefined'],
+  [Object.create(null), 'Error: [object Object]'],
+])('the unexpected error %o arrives as WORKER', async (thrownValue, message) => {
+  const fail = async () => {
+    throw thrownValue;
+  };
+  const error = await rejection('WORKER', connect({ fail }).client.call('fail', null));
+  expect(error.message).toBe(message);
+});
+
+test('a method that throws at once answers like any other', async () => {
+  const fail = () => {
+    throw new MclipError('OUT_OF_MEMORY', 'no room');
+  };
+  await rejection('OUT_OF_MEMORY', connect({ fail }).client.call('fail', null));
+});
+
+test.each(['missing', 'toString', 'constructor', '__proto__'])('the unknown method %s is named', async (method) => {
+  const { client } = connect({ double });
+  const error = await rejection('WORKER', client.call(method, 1));
+  expect(error.message).toContain(`'${method}'`);
+  expect(error.message).not.toContain('TypeError');
+  expect(await client.call('double', 1)).toBe(2);
+});
+
+test('aborting rejects at once with the reason and aborts the signal of the other side', async () => {
+  let stopped: () => void = () => {};
+  const serverStopped = new Promise<void>((resolve) => (stopped = resolve));
+  const wait = (_: unknown, signal: AbortSignal) => {
+    signal.addEventListener('abort', () => stopped());
+    return never();
+  };
+  const { client, state } = connect({ wait });
+  const controller = new AbortController();
+  const call = client.call('wait', null, controller.signal);
+  await sleep(2);
+  const reason = new Error('enough');
+  const start = performance.now();
+  controller.abort(reason);
+  await expect(call).rejects.toBe(reason);
+  expect(performance.now() - start).toBeLessThan(50);
+  expect(await Promise.race([serverStopped.then(() => 'stopped'), sleep(1000)])).toBe('stopped');
+  expect(state.held).toBe(0);
+});
+
+test('only the aborted call is stopped', async () => {
+  const stopped: number[] = [];
+  const wait = async (value: number, signal: AbortSignal) => {
+    signal.addEventListener('abort', () => stopped.push(value));
+    await sleep(10);
+    return { result: value };
+  };
+  const { client } = connect({ wait });
+  const controller = new AbortController();
+  const calls = [client.call('wait', 1), client.call('wait', 2, controller.signal), client.call('wait', 3)];
+  await sleep(2);
+  controller.abort('no');
+  expect(await Promise.allSettled(calls)).toEqual([
+    { status: 'fulfilled', value: 1 },
+    { status: 'rejected', reason: 'no' },
+    { status: 'fulfilled', value: 3 },
+  ]);
+  expect(stopped).toEqual([2]);
+});
+
+test('a signal that is aborted already sends nothing', async () => {
+  let calls = 0;
+  const count = async () => ({ result: ++calls });
+  const { client, state } = connect({ count });
+  await expect(client.call('count', null, AbortSignal.abort('no'))).rejects.toBe('no');
+  expect(await client.call('count', null)).toBe(1);
+  expect(state).toMatchObject({ held: 0, holds: 1 });
+});
+
+test('the answer to a call that was aborted is dropped', async () => {
+  let answered = 0;
+  const slow = async (value: number) => {
+    await sleep(3);
+    answered++;
+    if (value === 2) throw new Error('late failure');
+    return { result: value };
+  };
+  const { client, state } = connect({ slow });
+  const controller = new AbortController();
+  const aborted = [1, 2].map((value) => client.call('slow', value, controller.signal));
+  await sleep(1);
+  controller.abort('no');
+  for (const call of aborted) await expect(call).rejects.toBe('no');
+  expect(await client.call('slow', 5)).toBe(5);
+  await sleep(10);
+  expect(answered).toBe(3);
+  expect(state).toMatchObject({ held: 0, holds: 2, releases: 2 });
+});
+
+test('no listener stays on the signal', async () => {
+  const { client } = connect({
+    double,
+    fail: async () => {
+      throw new Error('x');
+    },
+  });
+  const { signal } = new AbortController();
+  await client.call('double', 1, signal);
+  await client.call('fail', 1, signal).catch(() => {});
+  await client.call('double', () => {}, signal).catch(() => {});
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
+});
+
+test('the exit of the worker rejects every call under way, and later ones', async () => {
+  const { client, state, exit } = connect({ wait: never });
+  const calls = [client.call('wait', 1), client.call('wait', 2)];
+  const reason = new Error('exit code 1');
+  exit(reason);
+  for (const call of [...calls, client.call('wait', 3)]) {
+    const error = await rejection('WORKER', call);
+    expect(error.message).toContain('exit code 1');
+    expect(error.cause).toBe(reason);
+  }
+  expect(state).toMatchObject({ held: 0, holds: 1, releases: 1 });
+});
+
+test('the first reason to close stays', async () => {
+  const { client, exit } = connect({ wait: never });
+  const call = client.call('wait', 1);
+  await client.terminate(new MclipError('DISPOSED', 'disposed'));
+  exit(new Error('exit code 1'));
+  await rejection('DISPOSED', call);
+  await rejection('DISPOSED', client.call('wait', 1));
+});
+
+test('terminating rejects what is under way and ends the worker', async () => {
+  const { client, state } = connect({ wait: never });
+  const call = client.call('wait', 1);
+  await client.terminate(new MclipError('DISPOSED', 'disposed'));
+  await rejection('DISPOSED', call);
+  expect(state).toMatchObject({ held: 0, terminated: 1 });
+});
+
+test('cancelling all leaves the worker in use', async () => {
+  const stopped: number[] = [];
+  const wait = (value: number, signal: AbortSignal) => {
+    signal.addEventListener('abort', () => stopped.push(value));
+    return never();
+  };
+  const { client, state } = connect({ wait, double });
+  const calls = [client.call('wait', 1), client.call('wait', 2)];
+  client.cancelAll(new MclipError('DISPOSED', 'disposed'));
+  for (const call of calls) await rejection('DISPOSED', call);
+  expect(state.held).toBe(0);
+  expect(await client.call('double', 4)).toBe(8);
+  expect(stopped).toEqual([1, 2]);
+});
+
+test('arguments that cannot be cloned are an error of the caller, and the channel goes on', async () => {
+  const { client, state } = connect({ double });
+  const error = await rejection('INVALID_ARGUMENT', client.call('double', { callback: () => 1 }));
+  expect(error.message).toContain('could not be cloned');
+  expect(state).toMatchObject({ held: 0, holds: 1, releases: 1 });
+  expect(await client.call('double', 2)).toBe(4);
+});
+
+test('a result that cannot be cloned is a typed error, and the channel goes on', async () => {
+  const { client } = connect({ double, bad: async () => ({ result: () => 1 }) });
+  expect((await rejection('WORKER', client.call('bad', null))).message).toContain('DataCloneError');
+  expect(await client.call('double', 2)).toBe(4);
+});
+
+test('the process is held while calls are under way, and only then', async () => {
+  const { client, state } = connect({ later: async (ms: number) => ({ result: await sleep(ms) }) });
+  expect(state.holds).toBe(0);
+  const calls = [client.call('later', 1), client.call('later', 6)];
+  expect(state).toMatchObject({ held: 1, holds: 1 });
+  await calls[0];
+  expect(state.held).toBe(1);
+  await calls[1];
+  expect(state.held).toBe(0);
+  await client.call('later', 0);
+  expect(state).toMatchObject({ held: 0, holds: 2, releases: 2 });
+});
