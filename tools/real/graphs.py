@@ -13,6 +13,7 @@ from torch import nn
 
 def export(tower, example, input_name, output_name, file: Path):
     """Writes `tower` for any batch size; the example only gives shapes."""
+    tower.eval()  # the exporter puts back the mode it found, down to the batch norms
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
