@@ -38,16 +38,7 @@ export class MergeTable {
     this.#slots = new Int32Array(capacity * SLOT).fill(-1);
     this.#mask = capacity - 1;
     this.#merged = merged;
-    for (let rank = 0; rank < left.length; rank++) this.#insert(left[rank], right[rank], rank);
-  }
-
-  #insert(left: number, right: number, rank: number): void {
-    const slots = this.#slots;
-    let slot = hashPair(left, right) & this.#mask;
-    while (slots[slot * SLOT] !== -1) slot = (slot + 1) & this.#mask;
-    slots[slot * SLOT] = left;
-    slots[slot * SLOT + 1] = right;
-    slots[slot * SLOT + 2] = rank;
+    insertAll(this.#slots, this.#mask, left, right);
   }
 
   #rankOf(left: number, right: number): number {
@@ -115,6 +106,16 @@ export class MergeTable {
       if (previous[at] !== -1) push(previous[at]);
     }
     return dropMerged(symbols, length);
+  }
+}
+
+function insertAll(slots: Int32Array, mask: number, left: Int32Array, right: Int32Array): void {
+  for (let rank = 0; rank < left.length; rank++) {
+    let slot = hashPair(left[rank], right[rank]) & mask;
+    while (slots[slot * SLOT] !== -1) slot = (slot + 1) & mask;
+    slots[slot * SLOT] = left[rank];
+    slots[slot * SLOT + 1] = right[rank];
+    slots[slot * SLOT + 2] = rank;
   }
 }
 

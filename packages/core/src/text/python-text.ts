@@ -3,8 +3,9 @@
  * (for the `regex` module's `\p{L}`, `\p{N}`), `str.lower()` and NFC. Engines ship different Unicode versions, so what
  * they disagree on is pinned: letters and numbers follow the `regex` module named in unicode-additions.ts, while casing
  * and normalisation follow Unicode 14 (Python 3.11), for which every later character is one that never changes. Later
- * Pythons case and compose a few rare scripts more (Garay, Todhri, Kirat Rai, …). Characters newer than that table
- * follow the engine.
+ * Pythons case and compose a few rare scripts more (Garay, Todhri, Kirat Rai, …). Two traces of the engine's version are
+ * left: characters newer than that table, and capital sigma before U+0295 or U+1171E inside a word, whose general
+ * category changed.
  */
 
 import { UNICODE_ADDITIONS } from './unicode-additions.js';
