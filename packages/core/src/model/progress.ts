@@ -11,7 +11,6 @@ export class DownloadProgress {
   readonly #onProgress: OnProgress | undefined;
   readonly #files = new Map<string, { loaded: number; total: number | null }>();
   readonly #startedAt = performance.now();
-  #reported = 0;
 
   constructor(onProgress: OnProgress | undefined) {
     this.#onProgress = onProgress;
@@ -35,14 +34,13 @@ export class DownloadProgress {
       loadedBytes += loaded;
       totalBytes = totalBytes === null || total === null ? null : totalBytes + total;
     }
-    this.#reported = Math.max(this.#reported, loadedBytes);
     const seconds = Math.max(0.001, (performance.now() - this.#startedAt) / 1000);
     this.#onProgress({
       phase: 'download',
       file,
-      loadedBytes: this.#reported,
+      loadedBytes,
       totalBytes,
-      bytesPerSecond: Math.round(this.#reported / seconds),
+      bytesPerSecond: Math.round(loadedBytes / seconds),
     });
   }
 }
