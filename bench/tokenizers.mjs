@@ -11,7 +11,7 @@ import { cpus } from 'node:os';
 import { PreTrainedTokenizer } from '@huggingface/transformers';
 import { loadClipTokenizer } from '@mclip/core';
 
-const ROUNDS = 5;
+const ROUNDS = 3;
 const BYTES = 1_100_000;
 const BYTES_PER_TEXT = 400;
 
