@@ -110,3 +110,14 @@ def augment(premultiplied, size, flip, g, strength=1.0):
     out = torch.lerp(out, coarse, chance(0.1))
     out = out + chance(0.15) * 0.04 * torch.randn(out.shape, generator=g)
     return out.clamp(0, 1)
+
+
+def training_levels(pictures, cache):
+    """The training pictures at three sizes, one and a quarter of the size they are trained at; kept on disk, shared by processes."""
+    levels = {}
+    for size in (32, 48, 64):
+        path = cache / f"training-{size}.npy"
+        if not path.exists():
+            np.save(path, pyramid(pictures(), size * 5 // 4).numpy())
+        levels[size] = np.load(path, mmap_mode="r")
+    return levels

@@ -1,6 +1,6 @@
 """The two towers of nano-clip and the raw-embedding functions the exporter calls.
 
-Vision: 3x64x64 in [0,1] -> stride-4 stem -> dense residual stages of 64, 128, 256 channels -> mean -> 128.
+Vision: 3x64x64 in [0,1] -> stride-4 stem -> dense residual stages of 48, 96, 192 channels -> mean -> 128.
 Text: ids [b,n] -> factorised embedding 49408x64 -> 192 wide, 3 non-causal layers -> state at the first EOT -> 128.
 Positions after EOT are masked inside the graph, so a batch may be cut to its longest text without changing anything.
 """
@@ -33,11 +33,9 @@ class Block(nn.Module):
 
 
 class Vision(nn.Module):
-    def __init__(self, widths=(64, 128, 256), depths=(1, 2, 2)):
+    def __init__(self, widths=(48, 96, 192), depths=(1, 2, 2)):
         super().__init__()
-        stem = widths[0] // 2
-        layers = [nn.Conv2d(3, stem, 3, 2, 1, bias=False), nn.BatchNorm2d(stem), nn.ReLU(inplace=True),
-                  nn.Conv2d(stem, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)]
+        layers = [nn.Conv2d(3, widths[0], 8, 4, 2, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)]
         previous = widths[0]
         for width, depth in zip(widths, depths):
             if width != previous:
@@ -98,8 +96,8 @@ class NanoClip(nn.Module):
     def __init__(self, concepts):
         super().__init__()
         self.vision, self.text = Vision(), Text()
-        self.prototypes = nn.Parameter(torch.randn(concepts, DIM))
-        self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+        self.prototypes = nn.Parameter(torch.randn(concepts, DIM) * 0.1)
+        self.logit_scale = nn.Parameter(torch.tensor(math.log(20)))
 
     def image(self, pixels):
         return F.normalize(self.vision(pixels), dim=-1)

@@ -85,10 +85,10 @@ class Captions:
             template = OPENAI_TEMPLATES[self.rng.randint(len(OPENAI_TEMPLATES))]
         return template.format(phrase)
 
-    def batch(self, concepts):
-        """ids [n, longest] and fits [n, all concepts]; one caption of the batch is neutral."""
+    def batch(self, concepts, with_neutral):
+        """ids [n, longest] and fits [n, all concepts]; one caption may be neutral, its row is returned too (else -1)."""
         texts, fits = [], torch.zeros(len(concepts), self.count)
-        neutral = self.rng.randint(len(concepts))
+        neutral = self.rng.randint(len(concepts)) if with_neutral else -1
         for row, c in enumerate(concepts):
             if row == neutral:
                 texts.append(NEUTRAL[self.rng.randint(len(NEUTRAL))])
