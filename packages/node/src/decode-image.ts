@@ -1,7 +1,7 @@
 /**
  * Encoded images to RGB bytes through sharp (libvips): JPEG, PNG, WebP, AVIF, GIF (first frame), TIFF and SVG.
  * EXIF orientation is applied, embedded ICC profiles and CMYK are converted to sRGB, 16-bit samples are cut to 8,
- * alpha is composited on white. How a file decodes is libvips' business: grey levels may differ from other decoders.
+ * alpha is composited on white by core, so that every platform gives the same bytes. How a file decodes is libvips' business: grey levels may differ from other decoders.
  */
 
 import type { RgbImage } from '@mclip/core';
@@ -36,7 +36,7 @@ function rgbPixels(picture: Sharp, header: Metadata, scaledSize: DecodeOptions['
     const target = scaledSize(width, height);
     if (target.width <= width && target.height <= height) picture.resize({ ...target, fit: 'fill', kernel: 'linear' });
   }
-  return picture.flatten({ background: '#ffffff' }).toColourspace('srgb');
+  return picture.toColourspace('srgb');
 }
 
 function undecodable(bytes: Uint8Array, cause: unknown): MclipError {

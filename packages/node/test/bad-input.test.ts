@@ -63,7 +63,7 @@ test('two channels', () =>
   expectError({ data: new Uint8Array(8), width: 2, height: 2, channels: 2 }, 'INVALID_ARGUMENT', /channels.*2/));
 test('too few pixels', () =>
   expectError({ data: new Uint8Array(11), width: 2, height: 2, channels: 3 }, 'INVALID_ARGUMENT', /12.*11/));
-test('no width', () => expectError({ data: new Uint8Array(12), height: 2 }, 'INVALID_ARGUMENT', /undefined|pixels/));
+test('no width', () => expectError({ data: new Uint8Array(12), height: 2 }, 'INVALID_ARGUMENT', /undefinedx2/));
 test('a huge raw image', () =>
   expectError({ data: new Uint8Array(3), width: 1e5, height: 1e5, channels: 3 }, 'IMAGE_TOO_LARGE', /100000x100000/));
 test.each([null, undefined, 7, {}, [], true])('%s as an image', (value) =>

@@ -140,18 +140,25 @@ export class ClipModel {
     options: { signal?: AbortSignal | undefined; onProgress?: OnProgress | undefined } = {},
   ) {
     const missing = graphs.filter((graph) => !this.#loading.has(graph));
-    if (missing.length > 0) {
-      const progress = new DownloadProgress(options.onProgress);
-      const files = missing.map((graph) =>
-        this.#fetch(graph, progress, this.#loading.size === 0 ? options.signal : undefined),
-      );
-      missing.forEach((graph, index) => {
-        const loading = this.#loadOnDevice(graph, files[index]!);
-        this.#loading.set(graph, loading);
-        loading.catch(() => this.#loading.delete(graph)); // a later call may try again
-      });
-    }
-    await raceSignal(Promise.all(graphs.map((graph) => this.#loading.get(graph))), options.signal);
+    const stop = new AbortController();
+    const stopsToo = this.#loading.size === 0 && options.signal !== undefined ? [options.signal] : [];
+    const signal = AbortSignal.any([stop.signal, ...stopsToo]);
+    const progress = new DownloadProgress(options.onProgress);
+    const files = missing.map((graph) => this.#fetch(graph, progress, signal));
+    for (const file of files) file.catch((error) => stop.abort(error)); // one that fails takes the others along
+    // one after the other: the first to load finds the device
+    let loaded: Promise<void> = Promise.resolve();
+    missing.forEach((graph, index) => {
+      const loading = loaded.then(() => this.#loadOnDevice(graph, files[index]!));
+      this.#loading.set(graph, loading);
+      loading.catch(() => this.#loading.delete(graph)); // a later call may try again
+      loaded = loading;
+    });
+    const all = Promise.all(graphs.map((graph) => this.#loading.get(graph))).catch(async (error) => {
+      await Promise.allSettled(files); // nothing is left half written when the caller hears of it
+      throw error;
+    });
+    await raceSignal(all, options.signal);
   }
 
   /** [dim], L2-normalised. */
