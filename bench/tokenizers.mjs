@@ -6,10 +6,10 @@
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { PreTrainedTokenizer } from '@huggingface/transformers';
 import { loadClipTokenizer } from '@mclip/core';
+import { clipTokenizerJson } from './clip-tokenizer-json.mjs';
 
 const ROUNDS = 3;
 const BYTES = 1_100_000;
@@ -126,19 +126,6 @@ function mulberry32(seed) {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
   };
-}
-
-/** The peer reads a tokenizer.json; this is CLIP's, from our packed merges. */
-async function clipTokenizerJson() {
-  const { build } = await import(createRequire(import.meta.url).resolve('esbuild'));
-  const { outputFiles } = await build({
-    entryPoints: [new URL('test/text/tokenizer-json.ts', core).pathname],
-    bundle: true,
-    format: 'esm',
-    write: false,
-  });
-  const module = `data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`;
-  return (await import(module)).clipTokenizerJson();
 }
 
 function readJson(path) {

@@ -210,9 +210,6 @@ function scaledSize(width: number, height: number, { fit, size }: ImageConfig): 
 /** Token ids as the graph takes them, flat [rows, contextLength]; rows beyond the texts are those of ''. */
 function tokenRows(tokenizer: ClipTokenizer, texts: string[], rows: number): BigInt64Array {
   const inputIds = new BigInt64Array(rows * tokenizer.contextLength);
-  for (let row = 0; row < rows; row++) {
-    const ids = tokenizer.encode(texts[row] ?? '');
-    for (let index = 0; index < ids.length; index++) inputIds[row * ids.length + index] = BigInt(ids[index]!);
-  }
+  for (let row = 0; row < rows; row++) tokenizer.encodeInto(texts[row] ?? '', inputIds, row * tokenizer.contextLength);
   return inputIds;
 }

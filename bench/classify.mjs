@@ -1,0 +1,226 @@
+/**
+ * MobileCLIP2-S0 (random weights, real size) on three JPEGs: ours against the fastest hand-written transformers.js path
+ * and against the bare runtime, in turns within one run; medians. Labels are embedded beforehand on both sides.
+ *
+ *   node bench/classify.mjs [--json] [--rounds 25]      after npm run build and npm run bench:models
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  AutoImageProcessor,
+  AutoTokenizer,
+  CLIPTextModelWithProjection,
+  CLIPVisionModelWithProjection,
+  env,
+  RawImage,
+} from '@huggingface/transformers';
+import { preprocess } from '@mclip/core';
+import { createClassifier } from '@mclip/node';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import sharp from 'sharp';
+import { clipTokenizerJson } from './clip-tokenizer-json.mjs';
+
+const rounds = Number(process.argv[process.argv.indexOf('--rounds') + 1]) || 25;
+const real = fileURLToPath(new URL('../tools/real/models/', import.meta.url));
+const folder = join(real, 'mobileclip2-s0');
+const manifest = JSON.parse(readFileSync(join(folder, 'mclip.json'), 'utf8'));
+const labels = ['cat', 'dog', 'bird', 'car', 'tree', 'house', 'person', 'boat', 'flower', 'mountain'];
+const sizes = ['451x300', '1600x1200', '4032x3024'];
+const picture = (size) => join(real, 'images', `photo-${size}.jpg`);
+
+const options = { model: folder, dtype: 'fp32' };
+const exact = await createClassifier(labels, options);
+const fast = await createClassifier(exact.labelSet(), { ...options, preprocessing: 'fast' });
+const inline = await createClassifier(exact.labelSet(), { ...options, worker: false });
+const peer = await createPeer();
+const bare = await InferenceSession.create(join(folder, 'vision.fp32.onnx'), { logSeverityLevel: 3 });
+
+const rows = [];
+for (const size of sizes) {
+  const path = picture(size);
+  const time = await alternate({
+    exact: () => exact.classify(path),
+    fast: () => fast.classify(path),
+    peer: () => peer.classify(path),
+    bareParts: () => bareParts(path),
+    inline: () => inline.classify(path),
+  });
+  rows.push(speedRow(`classify ${size} JPEG, exact`, time.exact, time.peer, time.bareParts));
+  rows.push(speedRow(`classify ${size} JPEG, fast`, time.fast, time.peer, time.bareParts));
+  rows.push(speedRow(`classify ${size} JPEG, exact, worker: false`, time.inline, time.peer, time.bareParts));
+}
+
+// no decoding and no resizing: what remains beyond the runtime is ours
+const pixels = { data: new Uint8Array(3 * 256 * 256).map((_, index) => (index * 7919) % 251), width: 256, height: 256 };
+const pixelValues = new Tensor('float32', preprocess(pixels, manifest.image), [1, 3, 256, 256]);
+const overhead = await alternate({
+  worker: () => exact.classify(pixels),
+  inline: () => inline.classify(pixels),
+  bare: () => bare.run({ pixel_values: pixelValues }),
+});
+rows.push(timeRow('256x256 raw pixels, in the worker', overhead.worker, overhead.bare));
+rows.push(timeRow('256x256 raw pixels, worker: false', overhead.inline, overhead.bare));
+
+const withText = await alternate(
+  { ours: () => exact.classify(picture('451x300')), peer: () => peer.classifyWithText(picture('451x300')) },
+  Math.ceil(rounds / 5),
+);
+rows.push(
+  speedRow('451x300, the peer embedding 10 labels for every image, as its pipeline does', withText.ours, withText.peer),
+);
+
+await Promise.all([exact.dispose(), fast.dispose(), inline.dispose()]);
+rows.push(await coldStart());
+
+console.table(rows.map(({ unit, ...cells }) => ({ ...cells, unit })));
+const beyond = (what) => rows.find((each) => each.what.startsWith(what));
+const extra = (what) => (beyond(what).ours - beyond(what).bare).toFixed(1);
+console.log(
+  `beyond the bare runtime: ${extra('256x256 raw pixels, in')} ms in the worker, ${extra('256x256 raw pixels, worker')} ms inline`,
+);
+if (process.argv.includes('--json')) {
+  const version = (name) =>
+    JSON.parse(readFileSync(new URL(`../node_modules/${name}/package.json`, import.meta.url), 'utf8')).version;
+  const names = ['@huggingface/transformers', 'onnxruntime-node', 'sharp'];
+  const versions = { node: process.version, ...Object.fromEntries(names.map((name) => [name, version(name)])) };
+  console.log(JSON.stringify({ machine: `${cpus()[0].model}, ${cpus().length} cores`, versions, rows }));
+}
+process.exit(0); // transformers.js keeps sessions open
+
+/** Decoding with sharp, preprocessing and the run, with nothing around them. */
+async function bareParts(path) {
+  const { data, info } = await sharp(readFileSync(path))
+    .autoOrient()
+    .toColourspace('srgb')
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  const values = preprocess(
+    { data: new Uint8Array(data.buffer, data.byteOffset, data.length), ...info },
+    manifest.image,
+  );
+  await bare.run({ pixel_values: new Tensor('float32', values, [1, 3, 256, 256]) });
+}
+
+/** One warm-up and `count` rounds of each in turn; medians in ms. */
+async function alternate(works, count = rounds) {
+  const times = Object.fromEntries(Object.keys(works).map((name) => [name, []]));
+  for (let round = -2; round < count; round++) {
+    for (const [name, work] of Object.entries(works)) {
+      const startedAt = performance.now();
+      await work();
+      if (round >= 0) times[name].push(performance.now() - startedAt);
+    }
+  }
+  return Object.fromEntries(Object.entries(times).map(([name, values]) => [name, median(values)]));
+}
+
+/** A new process with a LabelSet and the w8 files: bytes to fetch, and the time to the first answer. */
+async function coldStart() {
+  const labelSet = join(real, 'labels.json');
+  const small = await createClassifier(labels, { model: folder, dtype: 'w8' });
+  writeFileSync(labelSet, JSON.stringify(small.labelSet()));
+  await small.dispose();
+  const script = `
+    import { readFileSync } from 'node:fs';
+    import { createClassifier, LabelSet } from '@mclip/node';
+    const startedAt = performance.now();
+    const set = LabelSet.fromJSON(readFileSync(${JSON.stringify(labelSet)}, 'utf8'));
+    const classifier = await createClassifier(set, { model: ${JSON.stringify(folder)}, dtype: 'w8' });
+    await classifier.classify(${JSON.stringify(picture('451x300'))});
+    console.log(performance.now() - startedAt);
+    await classifier.dispose();`;
+  const runs = Array.from({ length: 5 }, () =>
+    Number(
+      execFileSync('node', ['--input-type=module', '-e', script], {
+        cwd: fileURLToPath(new URL('.', import.meta.url)),
+      }),
+    ),
+  );
+  const megabytes = manifest.graphs.vision.files.w8.bytes / 1e6;
+  return timeRow(`first answer from a LabelSet, w8, ${megabytes.toFixed(1)} MB of model`, median(runs));
+}
+
+/** transformers.js on the same files: image read, preprocessed and run by hand, text embedded once. */
+async function createPeer() {
+  const name = 'peer-mobileclip2-s0';
+  const home = join(real, name);
+  rmSync(home, { recursive: true, force: true });
+  mkdirSync(join(home, 'onnx'), { recursive: true });
+  for (const graph of ['vision', 'text'])
+    symlinkSync(join(folder, `${graph}.fp32.onnx`), join(home, 'onnx', `${graph}_model.onnx`));
+  const write = (file, value) => writeFileSync(join(home, file), JSON.stringify(value));
+  write('config.json', { model_type: 'clip', architectures: ['CLIPModel'], vision_config: {}, text_config: {} });
+  write('preprocessor_config.json', {
+    image_processor_type: 'CLIPImageProcessor',
+    do_resize: true,
+    size: { shortest_edge: 256 },
+    resample: 2,
+    do_center_crop: true,
+    crop_size: { height: 256, width: 256 },
+    do_rescale: true,
+    rescale_factor: 1 / 255,
+    do_normalize: false,
+    do_convert_rgb: true,
+  });
+  write('tokenizer.json', await clipTokenizerJson());
+  write('tokenizer_config.json', { tokenizer_class: 'CLIPTokenizer', model_max_length: 77, pad_token: '!' });
+  env.allowRemoteModels = false;
+  env.localModelPath = real;
+  const session = { dtype: 'fp32', device: 'cpu' };
+  const [processor, vision, tokenizer, text] = [
+    await AutoImageProcessor.from_pretrained(name),
+    await CLIPVisionModelWithProjection.from_pretrained(name, session),
+    await AutoTokenizer.from_pretrained(name),
+    await CLIPTextModelWithProjection.from_pretrained(name, session),
+  ];
+  const embedLabels = async () => {
+    const prompts = labels.map((label) => `a photo of a ${label}.`);
+    const inputs = tokenizer(prompts, { padding: 'max_length', truncation: true });
+    return (await text(inputs)).text_embeds.normalize().tolist();
+  };
+  const embedded = await embedLabels();
+  const rankWith = async (path, rowsOfLabels) => {
+    const { image_embeds } = await vision(await processor(await RawImage.read(path)));
+    const [image] = image_embeds.normalize().tolist();
+    const logits = rowsOfLabels.map(
+      (values) => 100 * values.reduce((sum, value, index) => sum + value * image[index], 0),
+    );
+    return logits.map((logit, index) => [labels[index], logit]).sort((a, b) => b[1] - a[1]);
+  };
+  return {
+    classify: (path) => rankWith(path, embedded),
+    classifyWithText: async (path) => rankWith(path, await embedLabels()),
+  };
+}
+
+/** Speeds: a ratio above 1 says that ours is faster. */
+function speedRow(what, ours, theirs, bareTime = null) {
+  const [a, b, c] = [ours, theirs, bareTime].map((ms) => (ms === null ? null : 1000 / ms));
+  return row(what, 'images/s', a, b, c);
+}
+
+/** Times: a ratio above 1 says that ours is slower. */
+function timeRow(what, ours, bareTime = null) {
+  return row(what, 'ms', ours, null, bareTime);
+}
+
+function row(what, unit, ours, theirs, bareValue) {
+  const round = (value, digits) => (value === null ? null : Number(value.toFixed(digits)));
+  return {
+    what,
+    ours: round(ours, 1),
+    peer: round(theirs, 1),
+    bare: round(bareValue, 1),
+    ratioToPeer: theirs === null ? null : round(ours / theirs, 2),
+    ratioToBare: bareValue === null ? null : round(ours / bareValue, 2),
+    unit,
+  };
+}
+
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[sorted.length >> 1];
+}
