@@ -1,10 +1,12 @@
 /** What an adapter builds on: the contract it fulfils, and the pieces it hands data to. Not for applications. */
 export { raceSignal } from './abort.js';
-export { serveClipEncoder } from './clip/remote-encoder.js';
+export { serveClipEncoder } from './clip/serve-encoder.js';
 export { newestFrames } from './clip/watch.js';
 export type { ResolvedSettings } from './configure.js';
 export { resolveSettings } from './configure.js';
+export { MclipError } from './errors.js';
 export { checkPixelCount, portablePixels } from './image/portable-pixels.js';
+export type { RgbImage } from './image/rgb-image.js';
 export { checkRegion, rgbFromPixels } from './image/rgb-image.js';
 export type * from './platform.js';
 export type { ServerPort } from './worker/channel.js';

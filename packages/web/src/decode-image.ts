@@ -3,8 +3,14 @@
  * on white, first frame of animations. How a file decodes is the browser's business: grey levels may differ from
  * other decoders. The bytes of opaque pictures are the decoder's, untouched.
  */
-import { MclipError, type RgbImage } from '@mclip/core';
-import { checkPixelCount, type DecodeOptions, type PortableImage, rgbFromPixels } from '@mclip/core/adapter';
+import {
+  checkPixelCount,
+  type DecodeOptions,
+  MclipError,
+  type PortableImage,
+  type RgbImage,
+  rgbFromPixels,
+} from '@mclip/core/adapter';
 import { HEADER_BYTES, type ImageHeader, readImageHeader } from './image-header.js';
 
 type Drawable = ImageBitmap | VideoFrame;

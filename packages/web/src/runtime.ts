@@ -1,6 +1,13 @@
 /** The computing half in browsers: sessions on onnxruntime-web. Its plain wasm build unless WebGPU is asked for. */
-import { MclipError } from '@mclip/core';
-import type { ModelFile, Runtime, RuntimeSettings, Session, SessionOptions } from '@mclip/core/adapter';
+// not from '@mclip/core': the worker would carry all of it
+import {
+  MclipError,
+  type ModelFile,
+  type Runtime,
+  type RuntimeSettings,
+  type Session,
+  type SessionOptions,
+} from '@mclip/core/adapter';
 import { decodeImage } from './decode-image.js';
 import { WASM_FILES } from './runtime-settings.js';
 
@@ -11,7 +18,16 @@ export function webRuntime(settings: RuntimeSettings): Runtime {
   return { createSession: (file, options) => createSession(file, options, settings), decodeImage };
 }
 
-async function createSession(file: ModelFile, options: SessionOptions, settings: RuntimeSettings): Promise<Session> {
+/** One session is made at a time: onnxruntime's WebGPU build refuses to begin a second one before. */
+let creating: Promise<unknown> = Promise.resolve();
+
+function createSession(file: ModelFile, options: SessionOptions, settings: RuntimeSettings): Promise<Session> {
+  const session = creating.then(() => newSession(file, options, settings));
+  creating = session.catch(() => {});
+  return session;
+}
+
+async function newSession(file: ModelFile, options: SessionOptions, settings: RuntimeSettings): Promise<Session> {
   const device = options.device as WebDevice;
   if (device === 'webgpu') await checkAdapter();
   const { env, InferenceSession } = await importOnnxruntime(device, settings);

@@ -6,10 +6,10 @@ import { raceSignal } from '../abort.js';
 import { type ResolvedSettings, resolveSettings, type Settings } from '../configure.js';
 import { MclipError } from '../errors.js';
 import { type LocatedModel, locateModel, type ModelSpec } from '../model/locate.js';
-import { DTYPES, type Dtype, type GraphName, type ManifestFile } from '../model/manifest.js';
+import { DTYPES, type Dtype, type GraphName, type Manifest, type ManifestFile } from '../model/manifest.js';
 import { DownloadProgress, type OnProgress } from '../model/progress.js';
-import type { DeviceName, ModelFile, Platform } from '../platform.js';
-import { type ClipEncoder, LocalClipEncoder, type Preprocessing } from './encoder.js';
+import type { DeviceName, ModelFile, Platform, RuntimeSettings } from '../platform.js';
+import type { ClipEncoder, Preprocessing } from './encoder.js';
 import { RemoteClipEncoder } from './remote-encoder.js';
 
 export const DEFAULT_MODEL = 'mobileclip2-s0';
@@ -93,7 +93,7 @@ export class ClipModel {
     const runtimeSettings = platform.runtimeSettings(settings);
     const encoder = worker
       ? new RemoteClipEncoder(platform.startWorker(settings), manifest, runtimeSettings)
-      : new LocalClipEncoder(await platform.loadRuntime(runtimeSettings), manifest, runtimeSettings);
+      : await localEncoder(platform, manifest, runtimeSettings);
     return new ClipModel({ platform, settings, located, encoder, dtypes, device, preprocessing });
   }
 
@@ -247,6 +247,12 @@ export class ClipModel {
       }
     }
   }
+}
+
+/** Imported when asked for: with a worker, its code is the worker's. */
+async function localEncoder(platform: Platform, manifest: Manifest, settings: RuntimeSettings): Promise<ClipEncoder> {
+  const [runtime, { LocalClipEncoder }] = await Promise.all([platform.loadRuntime(settings), import('./encoder.js')]);
+  return new LocalClipEncoder(runtime, manifest, settings);
 }
 
 function chooseDtype({ id, manifest }: LocatedModel, graph: GraphName, option: ModelOptions['dtype'] = 'auto'): Dtype {

@@ -1,9 +1,9 @@
-/** A `ClipEncoder` that lives in a worker, and the worker's side of it. */
+/** A `ClipEncoder` that lives in a worker, where `serveClipEncoder` answers. */
 import { MclipError } from '../errors.js';
 import type { Manifest } from '../model/manifest.js';
-import type { PortableImage, Runtime, RuntimeSettings, WorkerPort } from '../platform.js';
-import { type ServerPort, serve, WorkerClient } from '../worker/channel.js';
-import { type ClipEncoder, type LoadRequest, LocalClipEncoder, type Preprocessing } from './encoder.js';
+import type { PortableImage, RuntimeSettings, WorkerPort } from '../platform.js';
+import { WorkerClient } from '../worker/channel.js';
+import type { ClipEncoder, LoadRequest, Preprocessing } from './encoder.js';
 
 export class RemoteClipEncoder implements ClipEncoder {
   readonly #client: WorkerClient;
@@ -43,31 +43,3 @@ function ownedParts({ source }: PortableImage): Transferable[] {
   if (source.kind === 'native') return [source.image as Transferable];
   return [];
 }
-
-/** Serves a `RemoteClipEncoder` from inside a worker. */
-export function serveClipEncoder(port: ServerPort, loadRuntime: (settings: RuntimeSettings) => Promise<Runtime>): void {
-  let encoder: Promise<LocalClipEncoder>;
-  serve(port, {
-    async open({ manifest, settings }: { manifest: Manifest; settings: RuntimeSettings }) {
-      encoder = loadRuntime(settings).then((runtime) => new LocalClipEncoder(runtime, manifest, settings));
-      await encoder;
-      return { result: null };
-    },
-    async load(request: LoadRequest) {
-      await (await encoder).load(request);
-      return { result: null };
-    },
-    async encodeImage({ image, preprocessing }: { image: PortableImage; preprocessing: Preprocessing }, signal) {
-      return moved(await (await encoder).encodeImage(image, preprocessing, signal));
-    },
-    async encodeTexts({ texts }: { texts: string[] }, signal) {
-      return moved(await (await encoder).encodeTexts(texts, signal));
-    },
-    async dispose() {
-      await (await encoder).dispose();
-      return { result: null };
-    },
-  });
-}
-
-const moved = (embeddings: Float32Array) => ({ result: embeddings, transfer: [embeddings.buffer as ArrayBuffer] });

@@ -1,0 +1,32 @@
+/** The worker's side of a `RemoteClipEncoder`. Apart from it, so that a page with a worker does not carry the encoder. */
+import type { Manifest } from '../model/manifest.js';
+import type { PortableImage, Runtime, RuntimeSettings } from '../platform.js';
+import { type ServerPort, serve } from '../worker/channel.js';
+import { type LoadRequest, LocalClipEncoder, type Preprocessing } from './encoder.js';
+
+export function serveClipEncoder(port: ServerPort, loadRuntime: (settings: RuntimeSettings) => Promise<Runtime>): void {
+  let encoder: Promise<LocalClipEncoder>;
+  serve(port, {
+    async open({ manifest, settings }: { manifest: Manifest; settings: RuntimeSettings }) {
+      encoder = loadRuntime(settings).then((runtime) => new LocalClipEncoder(runtime, manifest, settings));
+      await encoder;
+      return { result: null };
+    },
+    async load(request: LoadRequest) {
+      await (await encoder).load(request);
+      return { result: null };
+    },
+    async encodeImage({ image, preprocessing }: { image: PortableImage; preprocessing: Preprocessing }, signal) {
+      return moved(await (await encoder).encodeImage(image, preprocessing, signal));
+    },
+    async encodeTexts({ texts }: { texts: string[] }, signal) {
+      return moved(await (await encoder).encodeTexts(texts, signal));
+    },
+    async dispose() {
+      await (await encoder).dispose();
+      return { result: null };
+    },
+  });
+}
+
+const moved = (embeddings: Float32Array) => ({ result: embeddings, transfer: [embeddings.buffer as ArrayBuffer] });
