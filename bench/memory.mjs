@@ -1,0 +1,78 @@
+/**
+ * Resident memory over 10,000 classifications and 50 create/dispose cycles with nano, in a worker: flat means that the
+ * last quarter is within 5 % of the second.
+ *
+ *   node --expose-gc bench/memory.mjs [--json] [--images 10000] [--cycles 50]
+ */
+import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { nanoClip } from '@mclip/nano';
+import { createClassifier } from '@mclip/node';
+
+const option = (name, fallback) => Number(process.argv[process.argv.indexOf(name) + 1]) || fallback;
+const images = option('--images', 10_000);
+const cycles = option('--cycles', 50);
+const folder = new URL('../examples/node-classify/images/', import.meta.url);
+const pictures = ['cat', 'dog', 'pizza', 'rocket'].map((name) => fileURLToPath(new URL(`${name}.png`, folder)));
+const labels = ['cat', 'dog', 'pizza', 'rocket'];
+
+const rows = [];
+
+const classifier = await createClassifier(labels, { model: nanoClip });
+const overImages = [];
+const startedAt = performance.now();
+let count = 0;
+function* endless() {
+  for (let index = 0; index < images; index++) yield pictures[index % pictures.length];
+}
+for await (const { results } of classifier.classifyStream(endless(), { topK: 1 })) {
+  if (results.length !== 1) throw new Error('no result');
+  if (++count % (images / 100) === 0) overImages.push(resident());
+}
+const perSecond = (images / (performance.now() - startedAt)) * 1000;
+await classifier.dispose();
+rows.push(row(`${images} classifications`, overImages));
+
+const overCycles = [];
+for (let cycle = 0; cycle < cycles; cycle++) {
+  const each = await createClassifier(labels, { model: nanoClip });
+  await each.classify(pictures[cycle % 4]);
+  await each.dispose();
+  overCycles.push(resident());
+}
+rows.push(row(`${cycles} create/dispose cycles`, overCycles));
+
+console.table(rows);
+console.log(`${perSecond.toFixed(0)} images/s through classifyStream`);
+if (process.argv.includes('--json')) {
+  console.log(
+    JSON.stringify({
+      machine: `${cpus()[0].model}, ${cpus().length} cores`,
+      versions: { node: process.version },
+      rows,
+    }),
+  );
+}
+
+function resident() {
+  globalThis.gc?.();
+  return process.memoryUsage().rss / 2 ** 20;
+}
+
+/** `ours`: mean of the last quarter; `bare`: of the second. */
+function row(what, samples) {
+  const quarter = samples.length / 4;
+  const mean = (from, to) => samples.slice(from, to).reduce((sum, value) => sum + value, 0) / (to - from);
+  const second = mean(Math.floor(quarter), Math.floor(2 * quarter));
+  const last = mean(Math.floor(3 * quarter), samples.length);
+  const round = (value) => Number(value.toFixed(2));
+  return {
+    what,
+    ours: round(last),
+    peer: null,
+    bare: round(second),
+    ratioToPeer: null,
+    ratioToBare: round(last / second),
+    unit: 'MB',
+  };
+}
