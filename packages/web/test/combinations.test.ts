@@ -1,0 +1,121 @@
+/** Isolated or not, worker or not, wasm or WebGPU: the same answers as Node on the same pictures. */
+import { createClassifier } from '@mclip/node';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { launchChromium, openPage } from './support/browser.js';
+import { IMAGE_FOLDER, NANO_FOLDER } from './support/paths.js';
+import { startServer, type TestServer } from './support/server.js';
+
+const PICTURES = ['cat', 'dog', 'pizza', 'rocket', 'bicycle', 'umbrella', 'rose', 'train'];
+const LABELS = ['cat', 'dog', 'pizza', 'rocket', 'bicycle', 'umbrella', 'rose', 'train', 'guitar', 'owl'];
+
+interface Ranked {
+  label: string | null;
+  score: number;
+}
+
+let browser: Browser;
+let plain: TestServer;
+let isolated: TestServer;
+let expected: Ranked[][];
+
+beforeAll(async () => {
+  [browser, plain, isolated] = await Promise.all([
+    launchChromium(['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader']),
+    startServer(),
+    startServer({ isolated: true }),
+  ]);
+  await using classifier = await createClassifier(LABELS, { model: NANO_FOLDER });
+  expected = await classifier.classifyBatch(PICTURES.map((name) => `${IMAGE_FOLDER}/${name}.png`));
+});
+
+afterAll(() => Promise.all([browser?.close(), plain?.close(), isolated?.close()]));
+
+async function classifyInBrowser(
+  server: TestServer,
+  options: { worker: boolean; device?: 'wasm' | 'webgpu' },
+  pictures = PICTURES,
+) {
+  const page = await openPage(browser, server.origin);
+  try {
+    return await page.evaluate(
+      async ({ options, pictures }) => {
+        const classifier = await mclip.createClassifier(LABELS, { model: MODEL, ...options });
+        const start = performance.now();
+        const ranked = await classifier.classifyBatch(
+          pictures.map((name) => `/examples/node-classify/images/${name}.png`),
+        );
+        const ms = (performance.now() - start) / pictures.length;
+        const { device } = classifier;
+        await classifier.dispose();
+        return { ranked, device, ms, isolated: crossOriginIsolated, cores: navigator.hardwareConcurrency };
+      },
+      { options, pictures },
+    );
+  } finally {
+    await page.close();
+  }
+}
+
+function expectSameRanking(actual: Ranked[][]) {
+  let worst = 0;
+  actual.forEach((ranked, picture) => {
+    expect(ranked.map(({ label }) => label)).toEqual(expected[picture]!.map(({ label }) => label));
+    ranked.forEach(({ score }, place) => {
+      worst = Math.max(worst, Math.abs(score - expected[picture]![place]!.score));
+    });
+  });
+  expect(worst).toBeLessThan(1e-3);
+  // a model that gives every picture the same scores would agree with anything
+  expect(new Set(actual.map((ranked) => ranked[0]!.score)).size).toBe(actual.length);
+  return worst;
+}
+
+for (const isIsolated of [false, true]) {
+  for (const worker of [true, false]) {
+    test(`wasm, ${isIsolated ? 'isolated' : 'not isolated'}, worker: ${worker}`, async () => {
+      const result = await classifyInBrowser(isIsolated ? isolated : plain, { worker });
+      const worst = expectSameRanking(result.ranked);
+      expect(result.isolated).toBe(isIsolated);
+      expect(result.device.name).toBe('wasm');
+      if (isIsolated) {
+        expect(result.device.threads).toBe(Math.min(result.cores, 8));
+        expect(result.device.reason).not.toContain('one thread');
+      } else {
+        expect(result.device.threads).toBe(1);
+        expect(result.device.reason).toContain(
+          'one thread: this page is not cross-origin isolated (COOP/COEP headers)',
+        );
+      }
+      console.log(
+        `${result.device.threads} thread(s), worker ${worker}: ${result.ms.toFixed(1)} ms a picture, scores within ${worst.toExponential(1)} of Node`,
+      );
+    });
+  }
+}
+
+for (const worker of [true, false]) {
+  test(`webgpu, worker: ${worker}`, async () => {
+    // a GPU emulated on the CPU takes seconds for a picture
+    const result = await classifyInBrowser(plain, { worker, device: 'webgpu' }, PICTURES.slice(0, 2));
+    const worst = expectSameRanking(result.ranked);
+    expect(result.device.name).toBe('webgpu');
+    console.log(
+      `webgpu, worker ${worker}: ${result.ms.toFixed(1)} ms a picture, scores within ${worst.toExponential(1)} of Node`,
+    );
+  }, 240_000);
+}
+
+test('webgpu without an adapter is a typed error', async () => {
+  const bare = await launchChromium(['--disable-gpu', '--disable-features=WebGPU']);
+  try {
+    const page = await openPage(bare, plain.origin);
+    const { error } = await page.evaluate(() =>
+      attempt(() => mclip.createClassifier(['cat', 'dog'], { model: MODEL, device: 'webgpu' })),
+    );
+    expect(error).toMatchObject({ name: 'MclipError', code: 'DEVICE_UNAVAILABLE' });
+    expect(error!.message).toContain("'wasm'");
+  } finally {
+    await bare.close();
+  }
+});

@@ -1,0 +1,84 @@
+/** A Vite build of an application runs under a strict Content-Security-Policy and asks no other origin for anything. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Browser } from 'playwright-core';
+import { build } from 'vite';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { launchChromium, openPage } from './support/browser.js';
+import { startServer, type TestServer } from './support/server.js';
+
+const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'";
+
+let folder: string;
+let browser: Browser;
+let proxy: Server;
+const foreign: string[] = []; // what the browser asked of other machines
+
+/** The browser looks for updates of itself. */
+const HOUSEKEEPING = /^(https?:\/\/)?([\w-]+\.)*(google|googleapis|gvt1)\.com[:/]/;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'mclip-vite-'));
+  await build({
+    root: fileURLToPath(new URL('./bundled-page', import.meta.url)),
+    configFile: false,
+    logLevel: 'error',
+    build: { outDir: folder, emptyOutDir: true },
+    worker: { format: 'es' }, // the worker imports onnxruntime when it needs it; Vite's default cannot split
+  });
+  const note = (url = '') => HOUSEKEEPING.test(url) || foreign.push(url);
+  proxy = createServer((request, response) => {
+    note(request.url);
+    response.writeHead(502).end();
+  });
+  proxy.on('connect', (request, socket) => {
+    note(request.url);
+    socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  // requests to this machine go straight, any other goes through the proxy, also those of workers in workers
+  browser = await launchChromium([`--proxy-server=127.0.0.1:${(proxy.address() as AddressInfo).port}`]);
+}, 180_000);
+
+afterAll(async () => {
+  await browser?.close();
+  proxy?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+for (const isolated of [false, true]) {
+  for (const worker of [true, false]) {
+    test(`${isolated ? 'isolated' : 'not isolated'}, worker: ${worker}`, async () => {
+      const server: TestServer = await startServer({ folder, csp: POLICY, isolated });
+      try {
+        const page = await openPage(browser, server.origin);
+        const result = await page.evaluate(async (worker) => {
+          const violations: string[] = [];
+          document.addEventListener('securitypolicyviolation', (event) => {
+            violations.push(`${event.violatedDirective} ${event.blockedURI}`);
+          });
+          const classifier = await mclip.createClassifier(['cat', 'dog', 'pizza'], { model: nanoClip, worker });
+          const data = new Uint8Array(64 * 64 * 3).map((_, i) => (i * 7919) % 251);
+          const ranked = await classifier.classify({ data, width: 64, height: 64, channels: 3 });
+          const { threads } = classifier.device;
+          await classifier.dispose();
+          return { violations, threads, labels: ranked.length };
+        }, worker);
+        expect(result.violations).toEqual([]);
+        expect(result.labels).toBe(3);
+        if (isolated) expect(result.threads).toBeGreaterThan(1);
+        else expect(result.threads).toBe(1);
+        expect(server.log.some((path) => path.endsWith('.wasm'))).toBe(true);
+        expect(server.log.some((path) => path.includes('asyncify') || path.includes('webgpu'))).toBe(false);
+        expect(foreign).toEqual([]);
+        await page.close();
+      } finally {
+        await server.close();
+      }
+    });
+  }
+}

@@ -1,0 +1,51 @@
+/** The page stays smooth, and nothing stays behind. */
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { launchChromium, openPage } from './support/browser.js';
+import { startServer, type TestServer } from './support/server.js';
+
+let browser: Browser;
+let server: TestServer;
+
+beforeAll(async () => {
+  [browser, server] = await Promise.all([launchChromium(), startServer()]);
+});
+
+afterAll(() => Promise.all([browser?.close(), server?.close()]));
+
+test('classifying in the worker never blocks the page for more than 50 ms', async () => {
+  const page = await openPage(browser, server.origin);
+  const longest = await page.evaluate(async () => {
+    const classifier = await mclip.createClassifier(LABELS, { model: MODEL });
+    const blob = await (await fetch('/examples/node-classify/images/cat.png')).blob();
+    const big = new OffscreenCanvas(3000, 2000);
+    big.getContext('2d')!.fillRect(0, 0, 1500, 2000);
+    const photo = await big.convertToBlob({ type: 'image/jpeg' });
+    const tasks: number[] = [];
+    const observer = new PerformanceObserver((list) =>
+      tasks.push(...list.getEntries().map(({ duration }) => duration)),
+    );
+    observer.observe({ type: 'longtask' });
+    for (let i = 0; i < 15; i++) await classifier.classify(i % 5 === 0 ? photo : blob);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    tasks.push(...observer.takeRecords().map(({ duration }) => duration));
+    await classifier.dispose();
+    return Math.max(0, ...tasks);
+  });
+  await page.close();
+  console.log(longest === 0 ? 'no task over 50 ms' : `longest task ${longest} ms`);
+  expect(longest).toBe(0); // tasks up to 50 ms are not listed
+});
+
+test('30 create/dispose cycles leave no worker behind', async () => {
+  const page = await openPage(browser, server.origin);
+  await page.evaluate(async () => {
+    for (let i = 0; i < 30; i++) {
+      const classifier = await mclip.createClassifier(['cat', 'dog'], { model: MODEL });
+      if (i % 10 === 0) await classifier.classify('/examples/node-classify/images/cat.png');
+      await classifier.dispose();
+    }
+  });
+  await expect.poll(() => page.workers().length, { timeout: 5000 }).toBe(0);
+  await page.close();
+}, 180_000);
