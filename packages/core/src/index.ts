@@ -3,10 +3,10 @@ export type {
   Classification,
   ClassifierOptions,
   ClassifyOptions,
-  LabelOptions,
   StreamOptions,
 } from './clip/classifier.js';
 export { Classifier } from './clip/classifier.js';
+export type { LabelOptions } from './clip/embed-labels.js';
 export type { EncodeOptions } from './clip/embedder.js';
 export { Embedder } from './clip/embedder.js';
 export type { Preprocessing } from './clip/encoder.js';

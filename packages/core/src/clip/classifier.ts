@@ -4,22 +4,13 @@
 import { MclipError } from '../errors.js';
 import type { OnProgress } from '../model/progress.js';
 import type { Platform } from '../platform.js';
-import { CLIP_TOKENIZER_VERSION } from '../text/load-clip-tokenizer.js';
+import { adoptLabelSet, embedLabels, type LabelOptions } from './embed-labels.js';
 import { mapInOrder } from './in-order.js';
 import { checkLabels, LabelSet } from './label-set.js';
-import { ClipModel, type Device, type ModelOptions } from './model.js';
-import { fillTemplates, NEUTRAL_PROMPTS, PromptEmbeddings, type Templates, templateList } from './prompts.js';
+import { ClipModel, DEFAULT_MODEL, type Device, type ModelOptions } from './model.js';
+import { templateList } from './prompts.js';
 import { rank, rowSimilarities, type ScoreFunction, scoreSimilarities } from './score.js';
 import { type Watched, watchFrames } from './watch.js';
-
-export interface LabelOptions {
-  /** Default `'photo'`. */
-  templates?: Templates;
-  /** Default: the model's own, `'softmax'` for MobileCLIP. */
-  scores?: ScoreFunction;
-  /** Adds a null class from neutral prompts: a picture that fits no label comes back as `label: null`. Default false. */
-  unknown?: boolean;
-}
 
 export interface ClassifierOptions extends ModelOptions, LabelOptions {}
 
@@ -67,8 +58,8 @@ export class Classifier<ImageInput, Video = AsyncIterable<ImageInput>, Frame = I
   ): Promise<Classifier<ImageInput, Video, Frame>> {
     if (!(labels instanceof LabelSet)) checkLabels(labels);
     if (options.templates !== undefined) templateList(options.templates); // fail before anything is fetched
-    const fromSet = labels instanceof LabelSet ? { model: labels.parts.model } : {};
-    const model = await ClipModel.open(platform, { ...fromSet, ...options });
+    const spec = options.model ?? (labels instanceof LabelSet ? labels.parts.model : DEFAULT_MODEL);
+    const model = await ClipModel.open(platform, { ...options, model: spec });
     try {
       return await Classifier.#onModel(model, labels, options);
     } catch (error) {
@@ -89,8 +80,8 @@ export class Classifier<ImageInput, Video = AsyncIterable<ImageInput>, Frame = I
     const needsNeutral = unknown || (scores === 'sigmoid' && model.manifest.logitBias === null);
     const labelSet =
       labels instanceof LabelSet
-        ? await adopt(model, labels, needsNeutral)
-        : await embed(model, labels, needsNeutral, options);
+        ? await adoptLabelSet(model, labels, needsNeutral)
+        : await embedLabels(model, labels, needsNeutral, options);
     await model.load(['vision'], options);
     return new Classifier<ImageInput, Video, Frame>(model, labelSet, scores, unknown);
   }
@@ -230,54 +221,4 @@ export class Classifier<ImageInput, Video = AsyncIterable<ImageInput>, Frame = I
       similarity: similarities[index] ?? toNeutral!,
     }));
   }
-}
-
-/** Embeds labels, fetching the two towers together when both are needed. */
-async function embed(
-  model: ClipModel,
-  labels: readonly string[],
-  needsNeutral: boolean,
-  options: LabelOptions & { signal?: AbortSignal; onProgress?: OnProgress },
-): Promise<LabelSet> {
-  const templates = templateList(options.templates ?? 'photo');
-  const groups = labels.map((label) => fillTemplates(templates, label));
-  if (needsNeutral) groups.push([...NEUTRAL_PROMPTS]);
-  const prompts = await PromptEmbeddings.lookUp(model, groups);
-  await model.load(prompts.complete ? ['vision'] : ['vision', 'text'], options);
-  const rows = await prompts.resolve(options);
-  const { dim, logitScale, logitBias } = model.manifest;
-  return new LabelSet({
-    model: model.id,
-    visionSha256: await model.graphSha256('vision'),
-    textSha256: await model.graphSha256('text'),
-    tokenizer: CLIP_TOKENIZER_VERSION,
-    templates,
-    logitScale,
-    logitBias,
-    dim,
-    labels: [...labels],
-    embeddings: rows.slice(0, labels.length * dim),
-    neutral: needsNeutral ? rows.slice(labels.length * dim) : null,
-  });
-}
-
-/** Checks that a label set belongs to this model: embeddings of another one would compare as noise. */
-async function adopt(model: ClipModel, labelSet: LabelSet, needsNeutral: boolean): Promise<LabelSet> {
-  const { dim, visionSha256, neutral, model: madeWith } = labelSet.parts;
-  const ours = await model.graphSha256('vision');
-  const known = Object.values(model.manifest.graphs.vision.files).map(({ sha256 }) => sha256);
-  const differs = visionSha256 !== null && ours !== null && ours !== visionSha256 && !known.includes(visionSha256);
-  if (dim !== model.manifest.dim || differs) {
-    throw new MclipError(
-      'INVALID_ARGUMENT',
-      `This label set was made with '${madeWith}' (${dim} dimensions), which is not the model '${model.id}': embed the labels again.`,
-    );
-  }
-  if (needsNeutral && neutral === null) {
-    throw new MclipError(
-      'INVALID_ARGUMENT',
-      "This label set has no null class: make it with a classifier that has unknown: true or scores: 'sigmoid'.",
-    );
-  }
-  return labelSet;
 }

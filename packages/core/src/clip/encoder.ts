@@ -7,12 +7,12 @@ import { MclipError } from '../errors.js';
 import { type Size, shortestEdgeSize } from '../image/geometry.js';
 import { preprocessInto } from '../image/preprocess.js';
 import { cropRegion, type RgbImage } from '../image/rgb-image.js';
-import type { GraphName, ImageConfig, Manifest, ManifestGraph } from '../model/manifest.js';
-import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings, Session } from '../platform.js';
+import type { GraphName, ImageConfig, Manifest } from '../model/manifest.js';
+import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings } from '../platform.js';
 import { Slots } from '../slots.js';
 import type { ClipTokenizer } from '../text/clip-tokenizer.js';
 import { loadClipTokenizer } from '../text/load-clip-tokenizer.js';
-import { l2Normalize } from './score.js';
+import { LoadedGraph } from './loaded-graph.js';
 
 export type Preprocessing = 'exact' | 'fast';
 
@@ -134,58 +134,6 @@ export class LocalClipEncoder implements ClipEncoder {
       for (const session of sessions) await session?.release();
     });
   }
-}
-
-/** A session and the names of its one input and one output, found in the session and not assumed. */
-class LoadedGraph {
-  readonly session: Session;
-  readonly input: string;
-  readonly #output: string;
-  readonly #dim: number;
-  /** Rows per run when the graph was exported with a fixed batch, else null. */
-  readonly fixedBatch: number | null;
-
-  constructor(session: Session, { input, output }: ManifestGraph, dim: number) {
-    this.session = session;
-    this.input = pickName(session.inputNames, input, 'input');
-    this.#output = pickName(session.outputNames, output, 'output');
-    this.#dim = dim;
-    const metadata = session.inputMetadata.find(({ name }) => name === this.input);
-    const batch = metadata?.isTensor ? metadata.shape[0] : undefined;
-    this.fixedBatch = typeof batch === 'number' && batch > 0 ? batch : null;
-  }
-
-  /** Copies the embeddings out of a run's result and normalises each row: [rows, dim], flat. */
-  unitVectors(outputs: Awaited<ReturnType<Session['run']>>, rows: number): Float32Array {
-    const { data, type } = outputs[this.#output]!;
-    const dim = this.#dim;
-    if (type !== 'float32' || data.length !== rows * dim) {
-      throw new MclipError(
-        'MODEL_CORRUPT',
-        `The graph's output '${this.#output}' is ${type} with ${data.length} values; expected float32 with ${rows} x ${dim}.`,
-      );
-    }
-    const vectors = (data as Float32Array).slice();
-    for (let start = 0; start < vectors.length; start += dim) {
-      try {
-        l2Normalize(vectors.subarray(start, start + dim));
-      } catch (cause) {
-        throw new MclipError('MODEL_CORRUPT', `The graph gave an embedding without direction (zero or NaN).`, {
-          cause,
-        });
-      }
-    }
-    return vectors;
-  }
-}
-
-function pickName(names: readonly string[], wanted: string | null, what: string): string {
-  if (wanted !== null && names.includes(wanted)) return wanted;
-  if (names.length === 1) return names[0]!;
-  throw new MclipError(
-    'MODEL_CORRUPT',
-    `The graph has no ${what} '${wanted}', and its ${what}s (${names.join(', ')}) leave a choice.`,
-  );
 }
 
 function required<T>(value: T | null, graph: GraphName): T {

@@ -149,7 +149,7 @@ async function readListing(platform: Platform, url: string, options: FetchOption
 function unknownModel(model: string): MclipError {
   const hint = UNEXPORTED_PRESETS.includes(model)
     ? `'${model}' has no public ONNX files: export it from Apple's checkpoint with tools/export and pass the folder.`
-    : `Unknown model '${model}'. Presets: ${names()}; or give 'org/repo', a URL, or a folder ('./models/x').`;
+    : `Unknown model '${model}'. Presets: ${names()}; or give 'org/repo', a URL, a folder ('./models/x'), or a bundled model as an object (nanoClip of @mclip/nano).`;
   return new MclipError('MODEL_NOT_FOUND', hint);
 }
 

@@ -2,7 +2,7 @@
  * The manifest (`mclip.json`) of a CLIP model: everything the SDK must know that is not in the graphs. Numbers come
  * from here, never from code. `parseManifest` trusts nothing: manifests are downloaded.
  */
-import { MclipError, shown } from '../errors.js';
+import { JsonReader } from './json-reader.js';
 
 export const DTYPES = ['fp32', 'fp16', 'w8', 'q8', 'q4', 'q4f16'] as const;
 export type Dtype = (typeof DTYPES)[number];
@@ -70,7 +70,7 @@ const MAX_SIZE = 4096;
  * @throws {MclipError} `MODEL_CORRUPT`, naming the field, its value and what was expected.
  */
 export function parseManifest(json: unknown, origin = 'mclip.json'): Manifest {
-  const read = new Reader(origin, json, '');
+  const read = new JsonReader(origin, json, '');
   if (read.field('mclip').value !== 1) {
     read.field('mclip').fail('1 (a newer manifest needs a newer @mclip package)');
   }
@@ -103,12 +103,12 @@ export function parseManifest(json: unknown, origin = 'mclip.json'): Manifest {
   };
 }
 
-function parseTokenizer(at: Reader): Manifest['text']['tokenizer'] {
+function parseTokenizer(at: JsonReader): Manifest['text']['tokenizer'] {
   if (at.value === 'clip') return 'clip';
   return { file: at.field('file').relativePath(), sha256: at.field('sha256').or(null, (hash) => hash.sha256()) };
 }
 
-function parseGraph(at: Reader): ManifestGraph {
+function parseGraph(at: JsonReader): ManifestGraph {
   const files: ManifestGraph['files'] = {};
   for (const dtype of DTYPES) {
     const entry = at.field('files').field(dtype);
@@ -127,7 +127,7 @@ function parseGraph(at: Reader): ManifestGraph {
   };
 }
 
-function parseCanary(at: Reader): Canary {
+function parseCanary(at: JsonReader): Canary {
   return {
     pattern: at.field('pattern').positiveInteger(),
     vision: at.field('vision').string(),
@@ -136,75 +136,4 @@ function parseCanary(at: Reader): Canary {
       embedding: text.field('embedding').string(),
     })),
   };
-}
-
-/** A cursor into untrusted JSON that knows its own path. */
-class Reader {
-  readonly #origin: string;
-  readonly #path: string;
-  readonly value: unknown;
-
-  constructor(origin: string, value: unknown, path: string) {
-    this.#origin = origin;
-    this.#path = path;
-    this.value = value;
-  }
-
-  field(name: string): Reader {
-    if (typeof this.value !== 'object' || this.value === null || Array.isArray(this.value)) this.fail('an object');
-    const value = Object.hasOwn(this.value, name) ? (this.value as Record<string, unknown>)[name] : undefined;
-    return new Reader(this.#origin, value, this.#path === '' ? name : `${this.#path}.${name}`);
-  }
-
-  or<D, T>(fallback: D, parse: (at: Reader) => T): D | T {
-    return this.value === undefined || this.value === null ? fallback : parse(this);
-  }
-
-  string(): string {
-    return typeof this.value === 'string' && this.value !== '' ? this.value : this.fail('a non-empty string');
-  }
-
-  number(accept: (value: number) => boolean = () => true): number {
-    const { value } = this;
-    return typeof value === 'number' && Number.isFinite(value) && accept(value)
-      ? value
-      : this.fail('a number in range');
-  }
-
-  positiveInteger(largest = Number.MAX_SAFE_INTEGER): number {
-    const { value } = this;
-    return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= largest
-      ? (value as number)
-      : this.fail(`a positive integer, at most ${largest}`);
-  }
-
-  numbers(length: number, accept?: (value: number) => boolean): number[] {
-    if (!Array.isArray(this.value) || this.value.length !== length) this.fail(`${length} numbers`);
-    return Array.from(this.value as unknown[], (value, index) =>
-      new Reader(this.#origin, value, `${this.#path}[${index}]`).number(accept),
-    );
-  }
-
-  oneOf<const T extends string | number>(allowed: readonly T[]): T {
-    return allowed.includes(this.value as T) ? (this.value as T) : this.fail(allowed.join(' or '));
-  }
-
-  sha256(): string {
-    return typeof this.value === 'string' && /^[0-9a-f]{64}$/.test(this.value)
-      ? this.value
-      : this.fail('64 lower-case hex digits');
-  }
-
-  /** A path that cannot leave the model's folder, on any system. */
-  relativePath(): string {
-    const path = this.string();
-    const safe = path.split('/').every((part) => /^[\w.-]+$/.test(part) && !/^\.+$/.test(part));
-    return safe ? path : this.fail('a path below the model folder made of letters, digits, "-", "_", "." and "/"');
-  }
-
-  fail(expected: string): never {
-    const value = this.value === undefined ? 'nothing' : shown(this.value, 80);
-    const where = this.#path === '' ? 'The manifest' : this.#path;
-    throw new MclipError('MODEL_CORRUPT', `${this.#origin}: ${where} must be ${expected}, got ${value}.`);
-  }
 }

@@ -1,0 +1,72 @@
+import { MclipError, shown } from '../errors.js';
+
+/** A cursor into untrusted JSON that knows its own path. */
+export class JsonReader {
+  readonly #origin: string;
+  readonly #path: string;
+  readonly value: unknown;
+
+  constructor(origin: string, value: unknown, path: string) {
+    this.#origin = origin;
+    this.#path = path;
+    this.value = value;
+  }
+
+  field(name: string): JsonReader {
+    if (typeof this.value !== 'object' || this.value === null || Array.isArray(this.value)) this.fail('an object');
+    const value = Object.hasOwn(this.value, name) ? (this.value as Record<string, unknown>)[name] : undefined;
+    return new JsonReader(this.#origin, value, this.#path === '' ? name : `${this.#path}.${name}`);
+  }
+
+  or<D, T>(fallback: D, parse: (at: JsonReader) => T): D | T {
+    return this.value === undefined || this.value === null ? fallback : parse(this);
+  }
+
+  string(): string {
+    return typeof this.value === 'string' && this.value !== '' ? this.value : this.fail('a non-empty string');
+  }
+
+  number(accept: (value: number) => boolean = () => true): number {
+    const { value } = this;
+    return typeof value === 'number' && Number.isFinite(value) && accept(value)
+      ? value
+      : this.fail('a number in range');
+  }
+
+  positiveInteger(largest = Number.MAX_SAFE_INTEGER): number {
+    const { value } = this;
+    return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= largest
+      ? (value as number)
+      : this.fail(`a positive integer, at most ${largest}`);
+  }
+
+  numbers(length: number, accept?: (value: number) => boolean): number[] {
+    if (!Array.isArray(this.value) || this.value.length !== length) this.fail(`${length} numbers`);
+    return Array.from(this.value as unknown[], (value, index) =>
+      new JsonReader(this.#origin, value, `${this.#path}[${index}]`).number(accept),
+    );
+  }
+
+  oneOf<const T extends string | number>(allowed: readonly T[]): T {
+    return allowed.includes(this.value as T) ? (this.value as T) : this.fail(allowed.join(' or '));
+  }
+
+  sha256(): string {
+    return typeof this.value === 'string' && /^[0-9a-f]{64}$/.test(this.value)
+      ? this.value
+      : this.fail('64 lower-case hex digits');
+  }
+
+  /** A path that cannot leave the model's folder, on any system. */
+  relativePath(): string {
+    const path = this.string();
+    const safe = path.split('/').every((part) => /^[\w.-]+$/.test(part) && !/^\.+$/.test(part));
+    return safe ? path : this.fail('a path below the model folder made of letters, digits, "-", "_", "." and "/"');
+  }
+
+  fail(expected: string): never {
+    const value = this.value === undefined ? 'nothing' : shown(this.value, 80);
+    const where = this.#path === '' ? 'The manifest' : this.#path;
+    throw new MclipError('MODEL_CORRUPT', `${this.#origin}: ${where} must be ${expected}, got ${value}.`);
+  }
+}
