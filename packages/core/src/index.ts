@@ -12,7 +12,7 @@ export { Embedder } from './clip/embedder.js';
 export type { Preprocessing } from './clip/encoder.js';
 export type { LabelSetJson } from './clip/label-set.js';
 export { LabelSet } from './clip/label-set.js';
-export type { Device, ModelOptions } from './clip/model.js';
+export type { Device, ModelOptions } from './clip/model-options.js';
 export type { Templates } from './clip/prompts.js';
 export type { ScoreFunction } from './clip/score.js';
 export { l2Normalize, similarity, softmax } from './clip/score.js';

@@ -3,7 +3,8 @@ import { MclipError } from '../errors.js';
 import type { OnProgress } from '../model/progress.js';
 import type { Platform } from '../platform.js';
 import { mapInOrder } from './in-order.js';
-import { ClipModel, type Device, type ModelOptions } from './model.js';
+import { ClipModel } from './model.js';
+import type { Device, ModelOptions } from './model-options.js';
 
 export interface EncodeOptions {
   signal?: AbortSignal;

@@ -3,46 +3,16 @@
  * Classifiers and embedders share it by `retain` and `release`; the last release frees it.
  */
 import { raceSignal } from '../abort.js';
-import { type ResolvedSettings, resolveSettings, type Settings } from '../configure.js';
+import { type ResolvedSettings, resolveSettings } from '../configure.js';
 import { MclipError } from '../errors.js';
-import { type LocatedModel, locateModel, type ModelSpec } from '../model/locate.js';
-import { DTYPES, type Dtype, type GraphName, type Manifest, type ManifestFile } from '../model/manifest.js';
+import { type LocatedModel, locateModel } from '../model/locate.js';
+import type { Dtype, GraphName, Manifest, ManifestFile } from '../model/manifest.js';
 import { DownloadProgress, type OnProgress } from '../model/progress.js';
 import type { DeviceName, ModelFile, Platform, RuntimeSettings } from '../platform.js';
+import { chooseDtype } from './choose-dtype.js';
 import type { ClipEncoder, Preprocessing } from './encoder.js';
+import { DEFAULT_MODEL, type Device, type ModelOptions } from './model-options.js';
 import { RemoteClipEncoder } from './remote-encoder.js';
-
-export const DEFAULT_MODEL = 'mobileclip2-s0';
-
-/** Options of everything that loads a CLIP model. */
-export interface ModelOptions extends Settings {
-  /** Default `'mobileclip2-s0'`. */
-  model?: ModelSpec;
-  /** `'auto'` (default) takes the best device that works and says which in `device`. */
-  device?: 'auto' | DeviceName;
-  /** `'auto'` (default) prefers `w8`, then `fp32`, then `fp16`; may be given per graph. */
-  dtype?: 'auto' | Dtype | { vision?: 'auto' | Dtype; text?: 'auto' | Dtype };
-  /** `'exact'` (default): Pillow's bytes. `'fast'`: scaled decoding and the platform's own resize. */
-  preprocessing?: Preprocessing;
-  /** Decode, preprocess and compute off the caller's thread. Default true. */
-  worker?: boolean;
-  signal?: AbortSignal;
-  onProgress?: OnProgress;
-}
-
-/** Where a model runs, and why there. */
-export interface Device {
-  name: DeviceName;
-  /** Of the vision graph. */
-  dtype: Dtype;
-  threads: number;
-  reason: string;
-  /** Devices that were tried or considered before, best first. */
-  rejected: { name: DeviceName; why: string }[];
-}
-
-/** Reduced-precision compute is slower or wrong on these networks: only full-precision forms are chosen unasked. */
-const AUTO_DTYPES: readonly Dtype[] = ['w8', 'fp32', 'fp16'];
 
 /** Texts of one run of the text graph: bounds memory and the time between two looks at the signal. */
 const TEXTS_PER_RUN = 8;
@@ -253,13 +223,4 @@ export class ClipModel {
 async function localEncoder(platform: Platform, manifest: Manifest, settings: RuntimeSettings): Promise<ClipEncoder> {
   const [runtime, { LocalClipEncoder }] = await Promise.all([platform.loadRuntime(settings), import('./encoder.js')]);
   return new LocalClipEncoder(runtime, manifest, settings);
-}
-
-function chooseDtype({ id, manifest }: LocatedModel, graph: GraphName, option: ModelOptions['dtype'] = 'auto'): Dtype {
-  const asked = (typeof option === 'object' ? option[graph] : option) ?? 'auto';
-  const { files } = manifest.graphs[graph];
-  const chosen = asked === 'auto' ? AUTO_DTYPES.find((dtype) => files[dtype] !== undefined) : asked;
-  if (chosen !== undefined && files[chosen] !== undefined) return chosen;
-  const available = DTYPES.filter((dtype) => files[dtype] !== undefined).join(', ');
-  throw new MclipError('INVALID_ARGUMENT', `${id} has no ${graph} graph with dtype '${asked}'; it has ${available}.`);
 }

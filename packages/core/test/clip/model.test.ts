@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { ClipModel, type ModelOptions } from '../../src/clip/model.js';
+import { ClipModel } from '../../src/clip/model.js';
+import type { ModelOptions } from '../../src/clip/model-options.js';
 import { MclipError } from '../../src/errors.js';
 import type { DeviceName, FetchedFile, Platform, Runtime, Session } from '../../src/platform.js';
 import { smallestManifest, validManifest } from '../model/valid-manifest.js';

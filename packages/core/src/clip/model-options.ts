@@ -1,0 +1,36 @@
+/** Options of everything that loads a CLIP model, and what is told about where it runs. */
+import type { Settings } from '../configure.js';
+import type { ModelSpec } from '../model/locate.js';
+import type { Dtype } from '../model/manifest.js';
+import type { OnProgress } from '../model/progress.js';
+import type { DeviceName } from '../platform.js';
+import type { Preprocessing } from './encoder.js';
+
+export const DEFAULT_MODEL = 'mobileclip2-s0';
+
+/** Options of everything that loads a CLIP model. */
+export interface ModelOptions extends Settings {
+  /** Default `'mobileclip2-s0'`. */
+  model?: ModelSpec;
+  /** `'auto'` (default) takes the best device that works and says which in `device`. */
+  device?: 'auto' | DeviceName;
+  /** `'auto'` (default) prefers `w8`, then `fp32`, then `fp16`; may be given per graph. */
+  dtype?: 'auto' | Dtype | { vision?: 'auto' | Dtype; text?: 'auto' | Dtype };
+  /** `'exact'` (default): Pillow's bytes. `'fast'`: scaled decoding and the platform's own resize. */
+  preprocessing?: Preprocessing;
+  /** Decode, preprocess and compute off the caller's thread. Default true. */
+  worker?: boolean;
+  signal?: AbortSignal;
+  onProgress?: OnProgress;
+}
+
+/** Where a model runs, and why there. */
+export interface Device {
+  name: DeviceName;
+  /** Of the vision graph. */
+  dtype: Dtype;
+  threads: number;
+  reason: string;
+  /** Devices that were tried or considered before, best first. */
+  rejected: { name: DeviceName; why: string }[];
+}
