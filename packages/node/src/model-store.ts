@@ -15,19 +15,28 @@ import type { FetchedFile, FetchOptions } from '@mclip/core/adapter';
 import { cacheDir } from './cache-dir.js';
 import { request } from './request.js';
 
-/** Small text: a manifest or a hub listing. What was fetched once is kept for `offline`. */
+/** A URL below a commit of the hub. */
+const PINNED = /\/[0-9a-f]{40}(\/|\?|$)/;
+
+/**
+ * Small text: a manifest or a hub listing. What was fetched once is kept, and used when the network is off or out of
+ * reach; of a pinned revision it cannot change and is not asked for again.
+ */
 export async function fetchText(url: string, options: FetchOptions): Promise<string | null> {
   if (url.startsWith('file:')) return readFile(fileURLToPath(url), 'utf8').catch(nullWhenMissing);
   const path = storedPath(url, options);
-  if (options.settings.offline) {
-    const stored = await readFile(path, 'utf8').catch(nullWhenMissing);
-    if (stored !== null) return stored;
+  const stored = await readFile(path, 'utf8').catch(nullWhenMissing);
+  if (stored !== null && (options.settings.offline || PINNED.test(url))) return stored;
+  try {
+    const response = await request(url, options, options.settings.headers);
+    if (response === null) return null;
+    const text = await response.text();
+    await store(path, (temporary) => writeFile(temporary, text));
+    return text;
+  } catch (error) {
+    if (stored !== null && MclipError.isInstance(error) && error.code === 'NETWORK') return stored;
+    throw error;
   }
-  const response = await request(url, options);
-  if (response === null) return null;
-  const text = await response.text();
-  await store(path, (temporary) => writeFile(temporary, text));
-  return text;
 }
 
 /** Path of a verified model file. */
@@ -47,9 +56,11 @@ export async function fetchFile(file: FetchedFile, options: FetchOptions): Promi
 }
 
 async function download(file: FetchedFile, path: string, options: FetchOptions): Promise<void> {
-  const response = await request(file.url, options);
+  const response = await request(file.url, options, options.settings.headers);
   if (response?.body == null) throw new MclipError('MODEL_NOT_FOUND', `There is no model file at ${file.url}.`);
-  const announced = Number(response.headers.get('content-length')) || null;
+  // the length of a compressed response is not the file's
+  const compressed = response.headers.has('content-encoding');
+  const announced = compressed ? null : Number(response.headers.get('content-length')) || null;
   const hash = createHash('sha256');
   let loaded = 0;
   const measure = new Transform({

@@ -1,13 +1,18 @@
-/** One HTTP GET under the settings: offline, custom fetch, headers; failures as typed errors. */
+/** One HTTP GET under the settings: offline, custom fetch; failures as typed errors. */
 import { MclipError } from '@mclip/core';
 import type { FetchOptions } from '@mclip/core/adapter';
 
 /**
- * The response, or null for 404 and for the hub's 401 on repositories that do not exist.
+ * The response, or null for 404.
  *
+ * @param headers sent along; the `headers` setting is for model files only, or a token would go to any image's host
  * @throws {MclipError} `OFFLINE`, `NETWORK` with the status or the socket's error; or the signal's own reason.
  */
-export async function request(url: string, { settings, signal }: FetchOptions): Promise<Response | null> {
+export async function request(
+  url: string,
+  { settings, signal }: FetchOptions,
+  headers: Record<string, string> = {},
+): Promise<Response | null> {
   if (settings.offline) {
     throw new MclipError('OFFLINE', `offline is set and ${url} is not stored on this machine.`);
   }
@@ -18,7 +23,7 @@ export async function request(url: string, { settings, signal }: FetchOptions): 
   const fetch = settings.fetch ?? globalThis.fetch;
   let response: Response;
   try {
-    response = await fetch(url, { headers: settings.headers, signal: signal ?? null });
+    response = await fetch(url, { headers, signal: signal ?? null });
   } catch (cause) {
     signal?.throwIfAborted();
     throw new MclipError('NETWORK', `Cannot reach ${url}: ${reason(cause)}.`, { cause });

@@ -149,6 +149,22 @@ test('a hub that cannot be reached', async () => {
   await expect(create({ hubUrl: 'http://127.0.0.1:9' })).rejects.toMatchObject({ code: 'NETWORK' });
 });
 
+test('a hub that is down does not stop a model that is stored', async () => {
+  await (await create()).dispose();
+  fault = () => 503;
+  await using classifier = await create();
+  expect((await classifier.classify(picture))[0]!.label).toBe('cat');
+});
+
+test('headers go with model files and nowhere else', async () => {
+  files.set('cat.png', await readFile(picture));
+  await using classifier = await create({ headers: { authorization: 'Bearer secret' } });
+  expect(requests.every(({ authorization }) => authorization === 'Bearer secret')).toBe(true);
+  requests.length = 0;
+  await classifier.classify(`${hubUrl}/cdn/a/b/cat.png`);
+  expect(requests.map(({ authorization }) => authorization)).toEqual([undefined]);
+});
+
 test('offline without a stored model touches nothing', async () => {
   await expect(create({ offline: true })).rejects.toMatchObject({ code: 'OFFLINE' });
   expect(requests).toEqual([]);

@@ -8,19 +8,27 @@ import type { FetchedFile, FetchOptions } from '@mclip/core/adapter';
 import { request } from './request.js';
 
 const CACHE = 'mclip-models';
+/** A URL below a commit of the hub. */
+const PINNED = /\/[0-9a-f]{40}(\/|\?|$)/;
 const memory = new Map<string, Blob>(); // by URL
 
-/** Small text: a manifest or a hub listing. What was fetched once is kept for `offline`. */
+/**
+ * Small text: a manifest or a hub listing. What was fetched once is kept, and used when the network is off or out of
+ * reach; of a pinned revision it cannot change and is not asked for again.
+ */
 export async function fetchText(url: string, options: FetchOptions): Promise<string | null> {
-  if (options.settings.offline) {
-    const stored = await readStored(url);
-    if (stored !== null) return stored.text();
+  const stored = (await (await readStored(url))?.text()) ?? null;
+  if (stored !== null && (options.settings.offline || PINNED.test(url))) return stored;
+  try {
+    const response = await request(url, options, options.settings.headers);
+    if (response === null) return null;
+    const text = await response.text();
+    await store(url, new Blob([text]));
+    return text;
+  } catch (error) {
+    if (stored !== null && MclipError.isInstance(error) && error.code === 'NETWORK') return stored;
+    throw error;
   }
-  const response = await request(url, options, options.settings.headers);
-  if (response === null) return null;
-  const text = await response.text();
-  await store(url, new Blob([text]));
-  return text;
 }
 
 /** Bytes of a verified model file, owned by the caller. */

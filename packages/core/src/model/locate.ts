@@ -66,7 +66,7 @@ async function locateFolder(
   if (text === null) {
     throw new MclipError(
       'MODEL_NOT_FOUND',
-      `No mclip.json at ${url}. A model folder holds mclip.json and the files it names; tools/export makes one.`,
+      `No mclip.json at ${url}. A model folder holds mclip.json and the files it names (docs/models.md).`,
     );
   }
   return {
@@ -84,7 +84,7 @@ async function locateRepository(platform: Platform, repo: string, options: Fetch
     throw new MclipError(
       'MODEL_NOT_FOUND',
       `The repository '${repo}' has no mclip.json (or does not exist), and is no preset: ${names()}. ` +
-        'Add a manifest to it, or export your own model folder with tools/export.',
+        'Add a manifest to it, or make a model folder of your own (docs/models.md).',
     );
   }
   return fromHub(platform, repo, { repo, revision, folder: '' }, parseManifest(parseJson(text, base), repo), options);
@@ -148,7 +148,7 @@ async function readListing(platform: Platform, url: string, options: FetchOption
 
 function unknownModel(model: string): MclipError {
   const hint = UNEXPORTED_PRESETS.includes(model)
-    ? `'${model}' has no public ONNX files: export it from Apple's checkpoint with tools/export and pass the folder.`
+    ? `'${model}' has no public ONNX files: export Apple's checkpoint to ONNX, add an mclip.json (docs/models.md) and pass the folder.`
     : `Unknown model '${model}'. Presets: ${names()}; or give 'org/repo', a URL, a folder ('./models/x'), or a bundled model as an object (nanoClip of @mclip/nano).`;
   return new MclipError('MODEL_NOT_FOUND', hint);
 }
