@@ -24,7 +24,7 @@ const library = (name: string, entry: string[], options: Options = {}): Options 
 export default defineConfig([
   library('core', ['index', 'adapter']),
   library('node', ['index', 'clip-worker'], { platform: 'node' }),
-  library('web', ['index'], { clean: ['!worker/**'] }),
+  library('web', ['index', 'vite'], { clean: ['!worker/**'] }),
   // with core inside: a worker does not see the page's import map, and people who copy it have one folder to copy
   library('web', ['worker/clip-worker'], {
     name: 'web-worker',
@@ -32,7 +32,11 @@ export default defineConfig([
     platform: 'browser',
     external: [/^onnxruntime-web/],
     noExternal: [/^@mclip\/core/, 'onnxruntime-common'],
-    minify: true,
+    // white space stays: without it esbuild drops the comments that tell bundlers which import to leave alone
+    esbuildOptions: (options) => {
+      options.minifySyntax = true;
+      options.minifyIdentifiers = true;
+    },
     dts: false,
   }),
   library('nano', ['index']),

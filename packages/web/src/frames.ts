@@ -15,24 +15,28 @@ declare const MediaStreamTrackProcessor: new (init: {
 }) => { readable: ReadableStream<VideoFrame> };
 
 export function openFrames(video: unknown): FrameSource {
-  if (video instanceof HTMLVideoElement) {
-    const track = video.srcObject instanceof MediaStream ? liveTrack(video.srcObject) : null;
-    return track !== null && hasProcessor() ? trackFrames(track) : elementFrames(video);
+  const kind = Object.prototype.toString.call(video).slice(8, -1); // also of objects of another frame of the page
+  if (kind === 'HTMLVideoElement') {
+    const element = video as HTMLVideoElement;
+    const track = liveTrack(element.srcObject);
+    return track !== null && hasProcessor() ? trackFrames(track) : elementFrames(element);
   }
-  const track = video instanceof MediaStream ? liveTrack(video) : video;
-  if (track instanceof MediaStreamTrack && track.kind === 'video') {
+  const track = kind === 'MediaStream' ? liveTrack(video as MediaStream) : (video as MediaStreamTrack | null);
+  if (/Track$|^MediaStream$/.test(kind) && track?.kind === 'video') {
     return hasProcessor() ? trackFrames(track) : hiddenElementFrames(track);
   }
   throw new MclipError(
     'INVALID_ARGUMENT',
-    `watch() takes a <video>, or a MediaStream or MediaStreamTrack with video, got ${Object.prototype.toString.call(video).slice(8, -1)}.`,
+    `watch() takes a <video>, or a MediaStream or MediaStreamTrack with live video, got ${kind}.`,
   );
 }
 
 const hasProcessor = () => typeof MediaStreamTrackProcessor === 'function';
 
-const liveTrack = (stream: MediaStream) =>
-  stream.getVideoTracks().find(({ readyState }) => readyState === 'live') ?? null;
+function liveTrack(source: MediaProvider | null): MediaStreamTrack | null {
+  if (source === null || !('getVideoTracks' in source)) return null;
+  return source.getVideoTracks().find(({ readyState }) => readyState === 'live') ?? null;
+}
 
 function trackFrames(track: MediaStreamTrack): FrameSource {
   // one frame is buffered: a newer one replaces it, so what is read is always the newest

@@ -54,7 +54,9 @@ async function download(file: FetchedFile, options: FetchOptions): Promise<Uint8
   // servers of single-page apps answer every unknown path with their start page
   const isPage = response?.headers.get('content-type')?.startsWith('text/html');
   if (response?.body == null || isPage) {
-    throw new MclipError('MODEL_NOT_FOUND', `There is no model file at ${file.url}.`);
+    // Vite's dev server moves modules that it pre-bundles away from the files beside them
+    const hint = file.url.includes('/.vite/') ? ' Add the plugin of @mclip/web/vite to your Vite configuration.' : '';
+    throw new MclipError('MODEL_NOT_FOUND', `There is no model file at ${file.url}.${hint}`);
   }
   // the length of a compressed response is not the file's
   const announced = response.headers.has('content-encoding') ? 0 : Number(response.headers.get('content-length'));

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { mclip as vitePlugin } from '../src/vite.js';
 import { launchChromium, openPage } from './support/browser.js';
 import { startServer, type TestServer } from './support/server.js';
 
@@ -28,7 +29,7 @@ beforeAll(async () => {
     configFile: false,
     logLevel: 'error',
     build: { outDir: folder, emptyOutDir: true },
-    worker: { format: 'es' }, // the worker imports onnxruntime when it needs it; Vite's default cannot split
+    plugins: [vitePlugin()],
   });
   const note = (url = '') => HOUSEKEEPING.test(url) || foreign.push(url);
   proxy = createServer((request, response) => {
