@@ -2,24 +2,15 @@
  * What a user gets from npm: packs every package, lints the tarballs, installs them in an empty project, and runs an
  * ESM script and a strict TypeScript program there, which must classify and exit by themselves.
  */
-import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { packAll, root, run } from './pack.mjs';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const scratch = mkdtempSync(join(tmpdir(), 'mclip-packages-'));
 const project = join(scratch, 'project');
 
-const names = readdirSync(join(root, 'packages'));
-const tarballs = names.map((name) => {
-  const [{ filename, size }] = JSON.parse(
-    run('npm', ['pack', '--json', '--pack-destination', scratch], join(root, 'packages', name)),
-  );
-  console.log(`${filename}  ${Math.round(size / 1024)} KB`);
-  return join(scratch, filename);
-});
+const tarballs = packAll(scratch);
 
 for (const tarball of tarballs) {
   run('npx', ['publint', 'run', tarball, '--strict']);
@@ -86,11 +77,4 @@ function expectAnswer(what, output) {
 
 function version(name) {
   return JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')).version;
-}
-
-function run(command, args, cwd = root, timeout = 600_000) {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, encoding: 'utf8', timeout });
-  if (status === 0) return stdout;
-  console.error(stdout, stderr, error ?? '');
-  throw new Error(`${command} ${args.join(' ')} failed with ${status}`);
 }

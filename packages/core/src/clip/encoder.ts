@@ -47,6 +47,7 @@ export class LocalClipEncoder implements ClipEncoder {
   #vision: LoadedGraph | null = null;
   #text: LoadedGraph | null = null;
   #tokenizer: ClipTokenizer | null = null;
+  #disposed = false;
 
   constructor(runtime: Runtime, manifest: Manifest, { maxPixels }: RuntimeSettings) {
     this.#runtime = runtime;
@@ -59,6 +60,10 @@ export class LocalClipEncoder implements ClipEncoder {
 
   async load({ graph, file, device, numThreads, tokenizerJson }: LoadRequest): Promise<void> {
     const session = await this.#runtime.createSession(file, { device, numThreads });
+    if (this.#disposed) {
+      await session.release();
+      throw new MclipError('DISPOSED', `The model was disposed while its ${graph} graph was loading.`);
+    }
     const loaded = new LoadedGraph(session, this.#manifest.graphs[graph], this.#manifest.dim);
     if (graph === 'vision') {
       this.#vision = loaded;
@@ -127,6 +132,7 @@ export class LocalClipEncoder implements ClipEncoder {
 
   /** Waits for the run under way, then frees the sessions. */
   dispose(): Promise<void> {
+    this.#disposed = true;
     return this.#turn.use(async () => {
       const sessions = [this.#vision?.session, this.#text?.session];
       this.#vision = null;
