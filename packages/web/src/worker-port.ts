@@ -60,7 +60,7 @@ function advice(asked: string | null, why: string): string {
   const where = asked === null ? 'the script that the bundler should have emitted' : `workerUrl ${asked}`;
   return (
     `${where} did not start (${why}). It must be served as JavaScript from this page's origin, with the page's COEP ` +
-    'header if it has one, and be allowed by worker-src. With Vite add the plugin of @mclip/web/vite; else copy @mclip/web/dist/worker and set workerUrl to its clip-worker.js, ' +
-    'or pass worker: false.'
+    'header if it has one, and be allowed by worker-src. With Vite, add the plugin of @mclip/web/vite; otherwise copy ' +
+    '@mclip/web/dist/worker and set workerUrl to its clip-worker.js, or pass worker: false.'
   );
 }
