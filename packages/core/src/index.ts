@@ -34,3 +34,4 @@ export type { OnProgress, Progress } from './model/progress.js';
 export type { DeviceName } from './platform.js';
 export { ClipTokenizer } from './text/clip-tokenizer.js';
 export { loadClipTokenizer } from './text/load-clip-tokenizer.js';
+export { Qwen2Tokenizer } from './text/qwen2-tokenizer.js';

@@ -112,7 +112,12 @@ export class MergeTable {
 function insertAll(slots: Int32Array, mask: number, left: Int32Array, right: Int32Array): void {
   for (let rank = 0; rank < left.length; rank++) {
     let slot = hashPair(left[rank], right[rank]) & mask;
-    while (slots[slot * SLOT] !== -1) slot = (slot + 1) & mask;
+    while (
+      slots[slot * SLOT] !== -1 &&
+      !(slots[slot * SLOT] === left[rank] && slots[slot * SLOT + 1] === right[rank])
+    ) {
+      slot = (slot + 1) & mask;
+    }
     slots[slot * SLOT] = left[rank];
     slots[slot * SLOT + 1] = right[rank];
     slots[slot * SLOT + 2] = rank;
