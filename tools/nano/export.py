@@ -17,7 +17,7 @@ from torch import nn
 from data import CACHE, HERE, SEED, TRAIN_VENDORS, load_pictures
 from graphs import quantise, text_graph, vision_graph
 from model import DIM, IMAGE_SIZE, NanoClip, fold_batch_norms
-from text import EVAL_TEMPLATE, tokenize
+from text import EVAL_TEMPLATE, SimpleTokenizer, pad, tokenize
 
 OUT = HERE.parents[1] / "packages/nano/models/clip"
 CANARY_TEXT = "a photo of a cat."
@@ -27,10 +27,12 @@ NOTICE = ("Weights trained by the mclip project (tools/nano, MIT) on pictures of
 
 
 def load_model(path=CACHE / "nano.pt"):
-    """The trained model with batch norms folded."""
-    checkpoint = torch.load(path, weights_only=True)
-    model = NanoClip(len(checkpoint["model"]["prototypes"])).eval()
-    model.load_state_dict(checkpoint["model"])
+    """The trained model, its text tower finished (finish_text.py), with batch norms folded."""
+    weights = torch.load(path, weights_only=True)["training"]
+    model = NanoClip(len(weights["prototypes"])).eval()
+    model.load_state_dict(weights)
+    if (CACHE / "nano-text.pt").exists():
+        model.text.load_state_dict(torch.load(CACHE / "nano-text.pt", weights_only=True)["text"])
     model.vision = fold_batch_norms(model.vision).to(memory_format=torch.contiguous_format)
     return model.requires_grad_(False)
 
@@ -75,8 +77,9 @@ def fit_scale(model, concepts):
     from evaluate import pixel_values
     images = F.normalize(model.vision(torch.from_numpy(pixel_values(pictures[rows]))), dim=-1)
     named = sorted(set(concept[vendor < len(TRAIN_VENDORS)].tolist()))
-    words = torch.cat([model.words(torch.as_tensor(tokenize([EVAL_TEMPLATE.format(concepts[c]["label"]) for c in named[i:i + 128]])))
-                       for i in range(0, len(named), 128)])
+    tokens = SimpleTokenizer()
+    ids = pad([tokens.encode(EVAL_TEMPLATE.format(concepts[c]["label"])) for c in named])  # cut short: positions after EOT are masked
+    words = torch.cat([model.words(part) for part in ids.split(128)])
     truth = torch.tensor([named.index(c) for c in concept[rows]])
     cosines = images @ words.T
     scales = np.arange(5, 100.5, 0.5)
@@ -98,12 +101,12 @@ def main():
 
     # ONNX Runtime against PyTorch on the same (de-quantised) weights, and w8 against fp32
     concepts = json.loads((CACHE / "concepts.json").read_text())
-    texts = [CANARY_TEXT, *(EVAL_TEMPLATE.format(c["label"]) for c in concepts[::8])]
+    texts = [CANARY_TEXT, *(EVAL_TEMPLATE.format(c["label"]) for c in concepts[::24])]
     ids = np.asarray(tokenize(texts))
     canary = (pattern_1(IMAGE_SIZE).transpose(2, 0, 1)[None] / 255).astype(np.float32)
     pictures, _, vendor, _ = load_pictures()
     from evaluate import pixel_values
-    pixels = np.concatenate([canary, pixel_values(pictures[vendor < len(TRAIN_VENDORS)][::40])])
+    pixels = np.concatenate([canary, pixel_values(pictures[vendor < len(TRAIN_VENDORS)][::80])])
     def run(folder, dtype):
         return (unit(session(folder / f"vision.{dtype}.onnx").run(["image_embeds"], {"pixel_values": pixels})[0]),
                 unit(session(folder / f"text.{dtype}.onnx").run(["text_embeds"], {"input_ids": ids})[0]))

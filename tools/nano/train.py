@@ -30,7 +30,6 @@ from model import NanoClip
 from muon import Muon
 from text import EVAL_TEMPLATE, Captions, pad
 
-STRENGTH = 0.8  # of the augmentation
 DIRECTED = ("left", "right", "clockwise", "clock", "arrow", "facing")
 
 
@@ -130,7 +129,7 @@ def top1(model, pixels, truth, caption_ids, concept_of_caption):
 
 def picture_size(progress):
     """Coarse first: 32, then 48, then 64 pixels."""
-    return 32 if progress < 0.45 else 48 if progress < 0.8 else 64
+    return 32 if progress < 0.45 else 48 if progress < 0.66 else 64
 
 
 def sum_gradients(parameters):
@@ -180,17 +179,30 @@ def worker(rank, options, rendezvous):
     if first:
         print(f"{len(rows)} training pictures of {len(sampler.keys)} concepts, {len(validation)} validation pictures; parameters: vision "
               f"{sum(p.numel() for p in model.vision.parameters()):,} text {sum(p.numel() for p in model.text.parameters()):,}", flush=True)
-        log = csv.writer(open(options.log, "w", newline="", buffering=1))
-        log.writerow(["step", "minutes", "size", "lr", "loss", "clip", "image_class", "text_class", "batch_top1", "scale", "valid_top1"])
-    begin, sums, seen, step = time.time(), np.zeros(5), 0, 0
+        log = csv.writer(open(options.log, "a" if options.resume else "w", newline="", buffering=1))
+        if not options.resume:
+            log.writerow(["step", "minutes", "size", "lr", "loss", "clip", "image_class", "text_class", "batch_top1", "scale", "valid_top1"])
+    first_step = 0
+    if options.resume:
+        saved = torch.load(options.resume, weights_only=True)
+        first_step = saved["step"]
+        model.load_state_dict(saved.get("training", saved["model"]))
+        average.model.load_state_dict(saved["model"])
+        if "optimizer" in saved:
+            optimizer.load_state_dict(saved["optimizer"])
+            muon.buffers = saved["muon"]
+        order.seed(SEED + first_step)
+        captions.rng.seed(SEED + rank + first_step)
+        g.manual_seed(SEED + rank + first_step)
+    begin, sums, seen, step = time.time(), np.zeros(5), 0, first_step
     share = slice(rank * options.concepts // options.processes, (rank + 1) * options.concepts // options.processes)
     while True:
         clock = torch.tensor([time.time() - begin]) / 60
         dist.broadcast(clock, 0)                           # all processes follow one clock
         minutes = clock.item()
-        progress = max(step / options.steps, minutes / options.minutes)
+        progress = options.start + (1 - options.start) * max((step - first_step) / options.steps, minutes / options.minutes)
         done = progress >= 1
-        if first and step and (step % 50 == 0 or done):
+        if first and step > first_step and (step % 50 == 0 or done):
             save = step % 200 == 0 or done
             valid = top1(average.model, valid_pixels, valid_truth, all_captions, named) if save else None
             row = [step, f"{minutes:.2f}", size, f"{lr:.2e}", *(f"{v:.4f}" for v in sums / max(seen, 1)),
@@ -199,18 +211,19 @@ def worker(rank, options, rendezvous):
             print(*row, flush=True)
             sums, seen = np.zeros(5), 0
             if save:
-                torch.save({"model": average.model.state_dict(), "step": step, "minutes": minutes}, options.out + ".part")
+                torch.save({"model": average.model.state_dict(), "step": step, "minutes": minutes, "training": model.state_dict(),
+                            "optimizer": optimizer.state_dict(), "muon": muon.buffers}, options.out + ".part")
                 os.replace(options.out + ".part", options.out)
         if done:
             break
         size = picture_size(progress)
-        lr = options.lr * min(1, (step + 1) / 100) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+        lr = options.lr * min(1, (step - first_step + 1) / (30 if options.resume else 100)) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
         for group in optimizer.param_groups:
             group["lr"] = lr * group["times"]
         concept_ids, picture_rows = sampler.batch(options.concepts)
         half = len(concept_ids)
         concept_ids, picture_rows = concept_ids[share], picture_rows[:half][share] + picture_rows[half:][share]
-        pixels = augment(torch.from_numpy(levels[size][picture_rows]), size, flip[concept_ids].repeat(2), g, STRENGTH)
+        pixels = augment(torch.from_numpy(levels[size][picture_rows]), size, flip[concept_ids].repeat(2), g, options.strength)
         ids, fits, neutral = captions.batch(concept_ids[:len(concept_ids) // 2], with_neutral=first)
         model.train()
         losses = loss_of(model, pixels.contiguous(memory_format=torch.channels_last), concept_ids, ids, fits, neutral, options.smoothing)
@@ -235,6 +248,9 @@ def main():
     options.add_argument("--processes", type=int, default=2)
     options.add_argument("--concepts", type=int, default=96, help="distinct concepts per batch over all processes, two pictures each")
     options.add_argument("--lr", type=float, default=2e-3)
+    options.add_argument("--strength", type=float, default=0.5, help="of the augmentation")
+    options.add_argument("--resume", help="a checkpoint to go on from")
+    options.add_argument("--start", type=float, default=0.0, help="where in the schedule (0 to 1) this run begins, for --resume")
     options.add_argument("--average", type=float, default=0.998, help="decay of the averaged weights")
     options.add_argument("--smoothing", type=float, default=0.1)
     options.add_argument("--out", default=str(CACHE / "nano.pt"))
