@@ -68,7 +68,7 @@ def main():
     group_names = json.loads((CACHE / "node_modules/emojibase-data/meta/groups.json").read_text())["groups"]
     results, n = {}, len(names)
     scale = json.loads((MODELS["w8"] / "mclip.json").read_text())["logitScale"]
-    for dtype, folder in list(MODELS.items())[1:]:
+    for dtype, folder in MODELS.items():
         every = [concepts[c]["label"] for c in [*names, *flags]]
         images, words = embed(folder, dtype, pixels, [EVAL_TEMPLATE.format(label) for label in every])
         bare = embed(folder, dtype, pixels[:1], labels[:1])[1].repeat(n, 0)
