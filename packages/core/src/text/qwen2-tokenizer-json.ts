@@ -16,7 +16,8 @@ export interface Qwen2Vocabulary {
   right: Int32Array;
   merged: Int32Array;
   byteIds: Int32Array; // byte -> id
-  ids: Map<string, number>; // token in the byte alphabet -> id
+  ids: Record<string, unknown>; // token in the byte alphabet -> id; the file's own object, as copying costs 60 ms
+  idCount: number;
   tokens: string[]; // id -> token in the byte alphabet
   added: AddedToken[];
   nfc: boolean;
@@ -31,19 +32,17 @@ export function parseQwen2Json(tokenizerJson: unknown): Qwen2Vocabulary {
   checkByteLevel('decoder', decoder);
 
   if (!isObject(model.vocab)) throw corrupt('model.vocab is missing');
-  const ids = new Map<string, number>();
+  const ids = model.vocab;
   const tokens: string[] = [];
-  for (const token in model.vocab) {
-    const id = checkedId(token, model.vocab[token]);
-    ids.set(token, id);
-    tokens[id] = token;
-  }
+  const names = Object.keys(ids);
+  for (const token of names) tokens[checkedId(token, ids[token])] = token;
   if (!Array.isArray(model.merges)) throw corrupt('model.merges is missing');
   const byteIds = Int32Array.from(byteAlphabet(), (char) => idOf(ids, char));
   return {
     ...readMerges(model.merges, ids, tokens),
     byteIds,
     ids,
+    idCount: names.length,
     tokens,
     added: readAdded(added).filter((token) => token.content !== ''),
     nfc,
@@ -105,7 +104,7 @@ function checkByteLevel(what: string, step: unknown, ...unset: string[]): void {
 }
 
 /** Older files write a merge as "a b", newer ones as ["a", "b"]. */
-function readMerges(merges: unknown[], ids: Map<string, number>, tokens: string[]) {
+function readMerges(merges: unknown[], ids: Json, tokens: string[]) {
   const count = merges.length;
   const left = new Int32Array(count);
   const right = new Int32Array(count);
@@ -148,10 +147,10 @@ function checkedId(token: string, id: unknown): number {
   throw corrupt(`the id of ${shown(token)} is ${shown(id)}`);
 }
 
-function idOf(ids: Map<string, number>, token: unknown): number {
-  const id = ids.get(token as string);
-  if (id === undefined) throw corrupt(`the vocabulary has no ${shown(token)}`);
-  return id;
+function idOf(ids: Json, token: unknown): number {
+  const id = ids[token as string];
+  if (typeof id === 'number' && typeof token === 'string') return id; // what Object.prototype has is no number
+  throw corrupt(`the vocabulary has no ${shown(token)}`);
 }
 
 function isObject(value: unknown): value is Json {

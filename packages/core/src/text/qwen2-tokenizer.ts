@@ -22,9 +22,12 @@ export interface Qwen2EncodeOptions {
 }
 
 export class Qwen2Tokenizer {
+  /** Number of tokens, added ones included. A model's logits are often wider. */
+  readonly vocabSize: number;
   readonly #merges: MergeTable;
   readonly #byteIds: Int32Array; // byte -> id
-  readonly #ids: Map<string, number>; // token in the byte alphabet, or added token -> id
+  readonly #ids: Record<string, unknown>; // token in the byte alphabet -> id
+  readonly #addedIds: Map<string, number>;
   readonly #nfc: boolean;
   readonly #added: AddedTokenFinder; // looked for in the text as it comes
   readonly #addedNormalized: AddedTokenFinder; // looked for in the normalised text
@@ -34,7 +37,7 @@ export class Qwen2Tokenizer {
   #output = new Int32Array(128);
   #count = 0;
 
-  private constructor({ left, right, merged, byteIds, ids, tokens, added, nfc }: Qwen2Vocabulary) {
+  private constructor({ left, right, merged, byteIds, ids, idCount, tokens, added, nfc }: Qwen2Vocabulary) {
     this.#merges = new MergeTable(left, right, merged);
     this.#byteIds = byteIds;
     this.#ids = ids;
@@ -45,7 +48,9 @@ export class Qwen2Tokenizer {
       added.filter((token) => token.normalized).map((token) => ({ ...token, content: normalize(token.content) })),
     );
     this.#tokenBytes = new Qwen2TokenBytes(tokens, added, nfc);
-    for (const { content, id } of added) ids.set(content, id);
+    this.#addedIds = new Map(added.map(({ content, id }) => [content, id]));
+    const isNew = (content: string): boolean => typeof ids[content] !== 'number';
+    this.vocabSize = idCount + [...this.#addedIds.keys()].filter(isNew).length;
   }
 
   /** From a Hugging Face `tokenizer.json` of a Qwen2 tokenizer, as text or parsed. */
@@ -53,14 +58,10 @@ export class Qwen2Tokenizer {
     return new Qwen2Tokenizer(parseQwen2Json(tokenizerJson));
   }
 
-  /** Number of tokens, added ones included. A model's logits are often wider. */
-  get vocabSize(): number {
-    return this.#ids.size;
-  }
-
   /** Id of a token as the vocabulary spells it: `<|im_end|>`, `Ġthe`. */
   tokenId(token: string): number | undefined {
-    return this.#ids.get(token);
+    const id = this.#addedIds.get(token) ?? this.#ids[token];
+    return typeof id === 'number' ? id : undefined;
   }
 
   /** The ids of the text alone; Qwen2 adds none. Half a surrogate pair counts as U+FFFD. */
