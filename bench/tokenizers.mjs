@@ -1,15 +1,16 @@
 /**
- * CLIP tokenizers on at least 1 MB of made-up words, almost all distinct: @mclip/core's against transformers.js's, in
+ * CLIP and Qwen2 tokenizers on at least 1 MB of made-up words, almost all distinct: @mclip/core's against transformers.js's, in
  * turns within one run, so that a busy machine slows both alike; medians. Every round has new words, so that no cache is
- * warm. Also: the same on natural prompts, one long word, and the time to load the vocabulary.
+ * warm. Also: the same on natural prompts, one long word, and the time to load the vocabulary; for Qwen2 also decoding.
  *   node bench/tokenizers.mjs [--json]      (after npm run build)
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { PreTrainedTokenizer } from '@huggingface/transformers';
-import { loadClipTokenizer } from '@mclip/core';
+import { loadClipTokenizer, Qwen2Tokenizer } from '@mclip/core';
 import { clipTokenizerJson } from './clip-tokenizer-json.mjs';
+import { qwen2TokenizerJson } from './qwen2-tokenizer-json.mjs';
 
 const ROUNDS = 3;
 const BYTES = 1_100_000;
@@ -24,13 +25,16 @@ const peer = new PreTrainedTokenizer(tokenizerJson, {
   pad_token: '!',
 });
 
+const clip = {
+  ours: (text) => ours.encodeOrdinary(text),
+  peer: (text) => peer.encode(text, { add_special_tokens: false }),
+};
 const rows = [
-  megabytesPerSecond('distinct made-up words', (seed) => madeUpTexts(seed)),
-  megabytesPerSecond('prompts of 1,000 repeated words', (seed) => prompts(seed)),
-  megabytesPerSecond('one word of 100 kB', (seed) => [
-    madeUpTexts(seed).join('').replaceAll(' ', '').slice(0, 100_000),
-  ]),
+  megabytesPerSecond('distinct made-up words', clip, madeUpTexts),
+  megabytesPerSecond('prompts of 1,000 repeated words', clip, prompts),
+  megabytesPerSecond('one word of 100 kB', clip, longWord),
   loadMilliseconds(),
+  ...(await qwen2Rows()),
 ];
 console.table(rows.map(({ bare, ratioToBare, ...row }) => row));
 if (process.argv.includes('--json')) {
@@ -41,14 +45,12 @@ if (process.argv.includes('--json')) {
 }
 
 /** Ids of every text, whole: what is truncated would not be work. */
-function megabytesPerSecond(what, makeTexts) {
-  const encode = (text) => ours.encodeOrdinary(text);
-  const encodePeer = (text) => peer.encode(text, { add_special_tokens: false });
+function megabytesPerSecond(what, { ours: encode, peer: encodePeer }, makeTexts) {
   checkSameIds(makeTexts(1), encode, encodePeer);
   const rates = { ours: [], peer: [] };
   for (let round = 0; round < ROUNDS; round++) {
     const texts = makeTexts(2 + round);
-    const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+    const bytes = texts.reduce((sum, text) => sum + byteLength(text), 0);
     rates.ours.push(bytes / 1e3 / milliseconds(() => texts.forEach(encode)));
     rates.peer.push(bytes / 1e3 / milliseconds(() => texts.forEach(encodePeer)));
   }
@@ -82,14 +84,48 @@ function loadMilliseconds() {
   );
 }
 
+/** The peer's file and ours are one tokenizer.json, parsed anew for each load. */
+async function qwen2Rows() {
+  const json = JSON.stringify(await qwen2TokenizerJson());
+  const loads = { ours: [], peer: [] };
+  let mine;
+  let theirs;
+  for (let round = 0; round < ROUNDS; round++) {
+    loads.ours.push(milliseconds(() => (mine = Qwen2Tokenizer.fromJSON(json))));
+    loads.peer.push(
+      milliseconds(() => (theirs = new PreTrainedTokenizer(JSON.parse(json), { tokenizer_class: 'Qwen2Tokenizer' }))),
+    );
+  }
+  const encode = {
+    ours: (text) => mine.encode(text),
+    peer: (text) => theirs.encode(text, { add_special_tokens: false }),
+  };
+  const decode = { ours: (ids) => mine.decode(ids), peer: (ids) => theirs.decode(ids) };
+  const [load, peerLoad] = [median(loads.ours), median(loads.peer)];
+  return [
+    megabytesPerSecond('Qwen2: distinct made-up words', encode, madeUpTexts),
+    megabytesPerSecond('Qwen2: one word of 100 kB', encode, longWord),
+    megabytesPerSecond('Qwen2: decode (MB of ids, 4 bytes each)', decode, (seed) => madeUpTexts(seed).map(encode.ours)),
+    row('Qwen2: load tokenizer.json', round2(load), round2(peerLoad), peerLoad / load, 'ms'),
+  ];
+}
+
 function row(what, oursValue, peerValue, ratio, unit) {
   return { what, ours: oursValue, peer: peerValue, bare: null, ratioToPeer: round2(ratio), ratioToBare: null, unit };
 }
 
 function checkSameIds(texts, encode, encodePeer) {
   for (const text of texts.slice(0, 200)) {
-    if (encode(text).join() !== encodePeer(text).join()) throw new Error(`Different ids for ${JSON.stringify(text)}.`);
+    if (String(encode(text)) !== String(encodePeer(text))) throw new Error(`Different for ${JSON.stringify(text)}.`);
   }
+}
+
+function byteLength(textOrIds) {
+  return typeof textOrIds === 'string' ? Buffer.byteLength(textOrIds) : textOrIds.length * 4;
+}
+
+function longWord(seed) {
+  return [madeUpTexts(seed).join('').replaceAll(' ', '').slice(0, 100_000)];
 }
 
 function madeUpTexts(seed) {
