@@ -25,7 +25,7 @@ beforeAll(async () => {
   const tarballs = packAll(project).filter((path) => !/mclip-node-/.test(path));
   writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'user', private: true, type: 'module' }));
   run('npm', ['install', '--no-audit', '--no-fund', ...tarballs, ...TOOLS], project);
-  for (const name of ['entry.js', 'entry-esbuild.js']) cpSync(join(here, name), join(project, name));
+  cpSync(join(here, 'entry.js'), join(project, 'entry.js'));
   browser = await launchChromium();
 }, 600_000);
 
@@ -40,6 +40,13 @@ function write(path: string, content: string) {
   mkdirSync(join(project, path, '..'), { recursive: true });
   writeFileSync(join(project, path), content);
 }
+
+/** What a user adds to Vite. */
+const viteConfig = (folder: string) =>
+  write(
+    `${folder}/vite.config.js`,
+    `import { mclip } from '@mclip/web/vite';\nexport default { plugins: [mclip()] };\n`,
+  );
 
 const picture = (folder: string) => {
   mkdirSync(join(project, folder), { recursive: true });
@@ -75,6 +82,7 @@ async function expectAnswer(folder: string) {
 test('Vite build', async () => {
   write('vite/index.html', PAGE('/entry.js'));
   cpSync(join(here, 'entry.js'), join(project, 'vite/entry.js'));
+  viteConfig('vite');
   picture('vite/public');
   tool('vite', 'build', 'vite');
   await expectAnswer('vite/dist');
@@ -83,11 +91,11 @@ test('Vite build', async () => {
 test('Vite dev server', async () => {
   write('vite-dev/index.html', PAGE('/entry.js'));
   cpSync(join(here, 'entry.js'), join(project, 'vite-dev/entry.js'));
+  viteConfig('vite-dev');
   picture('vite-dev/public');
   const { createServer } = await import(join(project, 'node_modules/vite/dist/node/index.js'));
   const server = await createServer({
     root: join(project, 'vite-dev'),
-    configFile: false,
     logLevel: 'error',
     server: { port: 0 },
   });
@@ -142,21 +150,14 @@ export default function Page() {
 });
 
 test('esbuild bundle with the documented copy step', async () => {
-  tool(
-    'esbuild',
-    'entry-esbuild.js',
-    '--bundle',
-    '--splitting',
-    '--format=esm',
-    '--outdir=esbuild',
-    '--log-level=error',
-  );
+  const worker = 'worker/clip-worker=node_modules/@mclip/web/dist/worker/clip-worker.js';
+  const format = ['--bundle', '--splitting', '--format=esm', '--outdir=esbuild/assets', '--log-level=error'];
+  tool('esbuild', 'main=entry.js', worker, ...format);
   const modules = join(project, 'node_modules');
-  cpSync(join(modules, '@mclip/web/dist/worker'), join(project, 'esbuild/mclip'), { recursive: true });
   const wasm = 'ort-wasm-simd-threaded.wasm';
-  cpSync(join(modules, 'onnxruntime-web/dist', wasm), join(project, 'esbuild/onnxruntime', wasm));
-  cpSync(join(modules, '@mclip/nano/models/clip'), join(project, 'esbuild/models/nano-clip'), { recursive: true });
-  write('esbuild/index.html', PAGE('/entry-esbuild.js'));
+  cpSync(join(modules, 'onnxruntime-web/dist', wasm), join(project, 'esbuild/assets', wasm));
+  cpSync(join(modules, '@mclip/nano/models'), join(project, 'esbuild/models'), { recursive: true });
+  write('esbuild/index.html', PAGE('/assets/main.js'));
   picture('esbuild');
   await expectAnswer('esbuild');
 });

@@ -71,7 +71,7 @@ def main():
     for dtype, folder in MODELS.items():
         every = [concepts[c]["label"] for c in [*names, *flags]]
         images, words = embed(folder, dtype, pixels, [EVAL_TEMPLATE.format(label) for label in every])
-        bare = embed(folder, dtype, pixels[:1], labels[:1])[1].repeat(n, 0)
+        bare = embed(folder, dtype, pixels[:1], labels)[1]
         null = embed(folder, dtype, pixels[:1], NEUTRAL)[1].mean(0)
         null /= np.linalg.norm(null)
         s = images[:n] @ words[:n].T

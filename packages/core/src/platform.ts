@@ -114,7 +114,7 @@ export interface Platform {
   /** Resolves paths and URLs on this side, so that the worker needs neither; checks what it can without decoding. */
   portableImage(image: unknown, options: FetchOptions): Promise<PortableImage>;
   /** @throws {MclipError} `INVALID_ARGUMENT` for what is not a video here. */
-  openFrames(video: unknown): FrameSource;
+  openFrames(video: unknown): Promise<FrameSource>;
   /** Embeddings of labels, kept between processes. Failures to read or write are not errors. */
   readEmbeddings(keys: string[], settings: ResolvedSettings): Promise<(Float32Array | null)[]>;
   writeEmbeddings(entries: [key: string, embedding: Float32Array][], settings: ResolvedSettings): Promise<void>;

@@ -5,7 +5,6 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type TransferListItem, Worker } from 'node:worker_threads';
 import type { Platform, WorkerPort } from '@mclip/core/adapter';
 import { readEmbeddings, writeEmbeddings } from './embedding-store.js';
-import { openFrames } from './frames.js';
 import { portableImage } from './image-source.js';
 import { fetchFile, fetchText } from './model-store.js';
 
@@ -27,7 +26,7 @@ export const nodePlatform: Platform = {
   fetchText,
   fetchFile,
   portableImage,
-  openFrames,
+  openFrames: async (video) => (await import('./frames.js')).openFrames(video),
   readEmbeddings,
   writeEmbeddings,
 };

@@ -1,7 +1,6 @@
 /** The caller's half in browsers: where models and workers come from. Nothing here loads onnxruntime. */
 import type { Platform } from '@mclip/core/adapter';
 import { readEmbeddings, writeEmbeddings } from './embedding-store.js';
-import { openFrames } from './frames.js';
 import { portableImage } from './image-source.js';
 import { fetchFile, fetchText } from './model-store.js';
 import { pageUrl } from './page-url.js';
@@ -27,7 +26,7 @@ export const webPlatform: Platform = {
   fetchText,
   fetchFile,
   portableImage,
-  openFrames,
+  openFrames: async (video) => (await import('./frames.js')).openFrames(video),
   readEmbeddings,
   writeEmbeddings,
 };

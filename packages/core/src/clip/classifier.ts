@@ -11,7 +11,7 @@ import { ClipModel } from './model.js';
 import { DEFAULT_MODEL, type Device, type ModelOptions } from './model-options.js';
 import { templateList } from './prompts.js';
 import { rank, rowSimilarities, type ScoreFunction, scoreSimilarities } from './score.js';
-import { type Watched, watchFrames } from './watch.js';
+import type { Watched } from './watch.js';
 
 export interface ClassifierOptions extends ModelOptions, LabelOptions {}
 
@@ -58,7 +58,7 @@ export class Classifier<ImageInput, Video = AsyncIterable<ImageInput>, Frame = I
     options: ClassifierOptions,
   ): Promise<Classifier<ImageInput, Video, Frame>> {
     if (!(labels instanceof LabelSet)) checkLabels(labels);
-    if (options.templates !== undefined) templateList(options.templates); // fail before anything is fetched
+    if (options.templates !== undefined) await templateList(options.templates); // fail before anything is fetched
     const spec = options.model ?? (labels instanceof LabelSet ? labels.parts.model : DEFAULT_MODEL);
     const model = await ClipModel.open(platform, { ...options, model: spec });
     try {
@@ -154,7 +154,8 @@ export class Classifier<ImageInput, Video = AsyncIterable<ImageInput>, Frame = I
       this.#check();
       return this.#rank(await this.#model.encodeImage(frame, signal), topK);
     };
-    yield* watchFrames(this.#model.platform.openFrames(video), classifyFrame, signal);
+    const { watchFrames } = await import('./watch.js');
+    yield* watchFrames(await this.#model.platform.openFrames(video), classifyFrame, signal);
   }
 
   /** Another classifier on the same loaded model: only labels that are new to this machine are embedded. */

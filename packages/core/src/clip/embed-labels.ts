@@ -23,7 +23,7 @@ export async function embedLabels(
   needsNeutral: boolean,
   options: LabelOptions & { signal?: AbortSignal; onProgress?: OnProgress },
 ): Promise<LabelSet> {
-  const templates = templateList(options.templates ?? 'photo');
+  const templates = await templateList(options.templates ?? 'photo');
   const groups = labels.map((label) => fillTemplates(templates, label));
   if (needsNeutral) groups.push([...NEUTRAL_PROMPTS]);
   const prompts = await PromptEmbeddings.lookUp(model, groups);

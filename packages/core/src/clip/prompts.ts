@@ -8,7 +8,6 @@ import type { OnProgress } from '../model/progress.js';
 import { CLIP_TOKENIZER_VERSION } from '../text/load-clip-tokenizer.js';
 import type { ClipModel } from './model.js';
 import { l2Normalize } from './score.js';
-import { OPENAI_TEMPLATES } from './templates.js';
 
 /** `'photo'`: "a photo of a {}."; `'openai-80'`: the ImageNet ensemble; `'none'`: the label itself; or your own. */
 export type Templates = 'photo' | 'openai-80' | 'none' | readonly string[];
@@ -23,10 +22,10 @@ export const NEUTRAL_PROMPTS: readonly string[] = [
 ];
 
 /** @throws {MclipError} `INVALID_ARGUMENT` for an unknown name, an empty list, or a template without {}. */
-export function templateList(templates: Templates): readonly string[] {
+export async function templateList(templates: Templates): Promise<readonly string[]> {
   if (templates === 'photo') return ['a photo of a {}.'];
   if (templates === 'none') return ['{}'];
-  if (templates === 'openai-80') return OPENAI_TEMPLATES;
+  if (templates === 'openai-80') return (await import('./templates.js')).OPENAI_TEMPLATES;
   if (!Array.isArray(templates) || templates.length === 0) {
     throw new MclipError(
       'INVALID_ARGUMENT',
