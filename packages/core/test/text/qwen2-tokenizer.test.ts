@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { qwen2PieceEnd } from '../../src/text/qwen2-split.js';
 import { Qwen2Tokenizer } from '../../src/text/qwen2-tokenizer.js';
 import { thrown } from '../thrown.js';
 import { type AddedFlags, qwen2Json, qwen2TokenNames, streamed } from './qwen2-json.js';
@@ -79,6 +80,27 @@ describe('by hand', () => {
     ]);
   });
 
+  test('pieces, also where the ids would not show them', () => {
+    const pieces = (text: string): string[] => {
+      const found: string[] = [];
+      for (let at = 0; at < text.length; at += found.at(-1)!.length)
+        found.push(text.slice(at, qwen2PieceEnd(text, at)));
+      return found;
+    };
+    expect(pieces("x'\u017fy'Re'ß")).toEqual(['x', "'\u017f", 'y', "'Re", "'ß"]); // ſ is s, case ignored
+    expect(pieces('a  b \n\n c !?\n1\u0085\ufeffd')).toEqual([
+      'a',
+      ' ',
+      ' b',
+      ' \n\n',
+      ' c',
+      ' !?\n',
+      '1',
+      '\u0085',
+      '\ufeffd',
+    ]);
+  });
+
   test('tokens by name', () => {
     expect(tokenizer.vocabSize).toBe(151_647);
     expect(tokenizer.tokenId('<|im_end|>')).toBe(151_645);
@@ -91,6 +113,11 @@ describe('by hand', () => {
     expect(streamed(tokenizer, ids)).toEqual(['', '', '', '😀', '']);
     expect(streamed(tokenizer, ids.slice(0, 3))).toEqual(['', '', '', '\ufffd']);
     expect(streamed(tokenizer, [...ids.slice(0, 2), tokenizer.tokenId('a')!])).toEqual(['', '', '\ufffda', '']);
+  });
+
+  test('a sequence that no byte can save is not held back', () => {
+    const overlong = ['à', 'Ģ'].map((char) => tokenizer.tokenId(char)!); // E0 80
+    expect(streamed(tokenizer, overlong)).toEqual(['', '\ufffd\ufffd', '']);
   });
 
   test('a stream starts anew after flush, and two streams do not mix', () => {
