@@ -13,7 +13,7 @@ export interface Qwen2DecodeOptions {
   skipSpecialTokens?: boolean;
 }
 
-const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+const utf8 = /* @__PURE__ */ new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** The bytes of every token. */
 export class Qwen2TokenBytes {
