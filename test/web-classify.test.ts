@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { build, type PreviewServer, preview } from 'vite';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { CONTENT_SECURITY_POLICY } from '../examples/web-classify/headers.js';
 import { launchChromium } from '../packages/web/test/support/browser.js';
 import { IMAGE_FOLDER, ROOT } from '../packages/web/test/support/paths.js';
@@ -13,8 +13,9 @@ import { IMAGE_FOLDER, ROOT } from '../packages/web/test/support/paths.js';
 const root = join(ROOT, 'examples/web-classify');
 const DESKTOP = { width: 1280, height: 800 };
 const PHONE = { width: 390, height: 844 };
-/** Two busy cores take their time. */
-const WAIT = { timeout: 20_000 };
+/** Two busy cores take their time: these are ten times what a quiet machine needs. */
+const WAIT = { timeout: 45_000 };
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 });
 
 let outDir: string;
 let browser: Browser;
@@ -30,6 +31,7 @@ beforeAll(async () => {
   ]);
   browser = launched;
   context = await browser.newContext({ viewport: DESKTOP });
+  context.setDefaultTimeout(WAIT.timeout);
   site = await preview({ root, logLevel: 'error', build: { outDir }, preview: { port: 4310 } });
 });
 
@@ -60,7 +62,8 @@ async function open(server = site): Promise<OpenedPage> {
     if (!request.url().startsWith(url) && !/^(blob|data):/.test(request.url())) foreign.push(request.url());
   });
   await page.goto(url);
-  await page.locator('#bars li').first().waitFor();
+  await page.locator('#bars li, #problem:not(:empty)').first().waitFor();
+  expect(await page.locator('#problem').textContent()).toBe('');
   return { page, complaints, foreign };
 }
 
@@ -82,16 +85,16 @@ test('a sample is labelled at once, in this browser alone', async () => {
   expect(rows.map(({ percent }) => percent)).toEqual(rows.map(({ percent }) => percent).sort((a, b) => b - a));
   expect(await page.locator('#best-label').textContent()).toBe(rows[0]!.label);
   expect(await page.locator('#announcement').textContent()).toContain(rows[0]!.label);
-  await page.getByRole('button', { name: 'cat', exact: true }).click();
+  await page.getByRole('button', { name: 'umbrella', exact: true }).click();
   await expect.poll(() => meters(page), WAIT).not.toEqual(rows);
   const figures = await page.locator('#figures dd').allTextContents();
   expect(figures).toEqual(['wasm', 'w8', expect.stringMatching(/^[1-8]$/), expect.stringMatching(/ ms$/), '–']);
   expect({ complaints, foreign }).toEqual({ complaints: [], foreign: [] });
 });
 
-test.skip('the samples are what they show', async () => {
+test('the picture shown first is what it shows', async () => {
   const { page } = await open();
-  expect(await page.locator('#best-label').textContent()).toBe('pizza');
+  expect(await page.locator('#best-label').textContent()).toBe('cat');
 });
 
 test('without COOP and COEP headers it works on one thread', async () => {
@@ -121,12 +124,12 @@ test('labels are edited by keyboard', async () => {
   await page.keyboard.type('tea,');
   expect(await chips(page)).toEqual([...before, 'slice of cake', 'tea']);
 
-  await page.keyboard.type('Pizza');
+  await page.keyboard.type('Cat');
   await page.keyboard.press('Enter');
-  expect(await page.locator('#label-note').textContent()).toBe('“Pizza” is already in the list.');
+  expect(await page.locator('#label-note').textContent()).toBe('“Cat” is already in the list.');
 
   await page.keyboard.press('Backspace');
-  await page.getByRole('button', { name: 'Remove pizza' }).press('Enter');
+  await page.getByRole('button', { name: 'Remove cat' }).press('Enter');
   expect(await page.evaluate(() => document.activeElement!.ariaLabel)).toBe(`Remove ${before[1]}`);
   expect(await chips(page)).toEqual([...before.slice(1), 'slice of cake']);
 
@@ -249,7 +252,7 @@ test('nothing moves when results arrive', async () => {
     );
   expect(await shift()).toBeLessThan(0.01);
   const before = await places();
-  for (const name of ['cat', 'umbrella']) {
+  for (const name of ['pizza', 'umbrella']) {
     const rows = await meters(page);
     await page.getByRole('button', { name, exact: true }).click();
     await expect.poll(() => meters(page), WAIT).not.toEqual(rows);
@@ -295,7 +298,7 @@ function violations(page: Page): Promise<string[]> {
 test.runIf(process.env.MCLIP_WRITE_SCREENSHOTS)('screenshots', async () => {
   const { page } = await open();
   // once more, when nothing else is starting
-  for (const name of ['cat', 'pizza']) {
+  for (const name of ['pizza', 'cat']) {
     await page.waitForTimeout(1000);
     await page.getByRole('button', { name, exact: true }).click();
   }

@@ -20,40 +20,36 @@ export class Camera {
     return this.#running !== null;
   }
 
-  /** Runs until `stop`. @throws {Error} when there is no camera or it is not allowed; or the classifier's own error. */
+  /**
+   * Runs until `stop`, or until the camera is gone.
+   *
+   * @throws {Error} when there is no camera or it is not allowed; or the classifier's own error.
+   */
   async run(onTurn: (turn: Turn) => void): Promise<void> {
     this.stop();
     const running = new AbortController();
     this.#running = running;
-    const stream = await openCamera().catch((error: unknown) => {
-      this.#running = null;
-      throw error;
-    });
-    running.signal.addEventListener('abort', () => {
-      for (const track of stream.getTracks()) track.stop();
-      this.#video.srcObject = null;
-    });
-    if (running.signal.aborted) {
-      for (const track of stream.getTracks()) track.stop();
-      return;
-    }
-    this.#video.srcObject = stream;
-    const { facingMode } = stream.getVideoTracks()[0]!.getSettings();
-    this.#video.toggleAttribute('data-mirrored', facingMode === 'user');
-    await this.#video.play();
+    let stream: MediaStream | null = null;
     try {
+      stream = await openCamera();
+      if (running.signal.aborted) return;
+      this.#video.srcObject = stream;
+      const { facingMode } = stream.getVideoTracks()[0]!.getSettings();
+      this.#video.toggleAttribute('data-mirrored', facingMode === 'user');
+      await this.#video.play();
       await this.#watch(running.signal, onTurn);
     } catch (error) {
       if (!running.signal.aborted) throw error;
     } finally {
-      running.abort();
-      if (this.#running === running) this.#running = null;
+      for (const track of stream?.getTracks() ?? []) track.stop();
+      if (this.#running === running) this.stop();
     }
   }
 
   stop(): void {
     this.#running?.abort();
     this.#running = null;
+    this.#video.srcObject = null;
   }
 
   async #watch(signal: AbortSignal, onTurn: (turn: Turn) => void): Promise<void> {

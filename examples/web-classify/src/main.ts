@@ -12,7 +12,7 @@ import { markSample, type Picture, samples, watchForPictures } from './pictures'
 import { nameOf, ScoreBars } from './score-bars';
 
 const LABELS =
-  'pizza, hamburger, strawberry, cat, dog, penguin, owl, crab, rocket, airplane, train, bicycle, guitar, rose, umbrella, football';
+  'cat, dog, pizza, hamburger, strawberry, penguin, owl, crab, rocket, airplane, train, bicycle, guitar, rose, umbrella, football';
 
 /** After the last key, before labels are embedded. Milliseconds. */
 const TYPING_PAUSE = 200;
@@ -82,6 +82,7 @@ async function toggleCamera(): Promise<void> {
   showStage('camera');
   try {
     await camera.run(({ results, ms, fps }) => showResults(results, ms, fps));
+    if (!camera.running && image.hidden) showPicture(picture); // it was unplugged
   } catch (error) {
     showPicture(picture);
     report(error);
@@ -112,4 +113,7 @@ cameraButton.addEventListener('click', toggleCamera);
 watchForPictures(showPicture);
 new ModelPicker((choice, options) => current.load(choice.model, options));
 showPicture(picture);
-current.load(MODELS[0]!.model).catch(report);
+current.load(MODELS[0]!.model).catch((error: unknown) => {
+  bars.clear();
+  report(error);
+});

@@ -15,7 +15,7 @@ const NANO: ModelChoice = {
   name: 'nano-clip',
   model: nanoClip,
   bytes: null,
-  about: 'Trained by this project on drawings. For demos, not for photographs.',
+  about: 'Trained by this project on drawings, for demos. Often wrong; not for photographs.',
   licence: 'MIT',
 };
 

@@ -15,7 +15,7 @@ const sampleUrls = import.meta.glob<string>('../../node-classify/images/*.png', 
   import: 'default',
 });
 
-const SAMPLES = ['pizza', 'cat', 'owl', 'rocket', 'strawberry', 'guitar', 'airplane', 'umbrella'];
+const SAMPLES = ['cat', 'pizza', 'owl', 'rocket', 'strawberry', 'guitar', 'airplane', 'umbrella'];
 
 export const samples: Picture[] = SAMPLES.map((name) => {
   const url = sampleUrls[`../../node-classify/images/${name}.png`]!;
