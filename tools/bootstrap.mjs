@@ -13,7 +13,8 @@ const builtMark = join(root, 'node_modules', '.mclip-built');
 
 const lock = readFileSync(join(root, 'package-lock.json'), 'utf8');
 if (!existsSync(installedLock) || readFileSync(installedLock, 'utf8') !== lock) {
-  run('Installing packages', 'npm', ['ci', '--no-audit', '--no-fund']);
+  // not `npm ci`: it refuses a lock file without the optional binaries of platforms that a registry mirror does not carry
+  run('Installing packages', 'npm', ['install', '--no-audit', '--no-fund', '--no-save']);
   writeFileSync(installedLock, lock);
 }
 

