@@ -34,6 +34,7 @@ function sources() {
     ...files.filter(isFile),
     ...folders.map((folder) => join(folder, 'package.json')),
     join(root, 'tsup.config.ts'),
+    join(root, 'packages/nano/models/clip/mclip.json'), // part of nano's code once it is built
   ];
 }
 
