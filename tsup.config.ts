@@ -23,10 +23,10 @@ const library = (name: string, entry: string[], options: Options = {}): Options 
 
 export default defineConfig([
   library('core', ['index', 'adapter']),
-  library('node', ['index', 'clip-worker'], { platform: 'node' }),
+  library('node', ['index', 'clip-worker', 'vlm-worker'], { platform: 'node' }),
   library('web', ['index', 'vite'], { clean: ['!worker/**'] }),
   // with core inside: a worker does not see the page's import map, and people who copy it have one folder to copy
-  library('web', ['worker/clip-worker'], {
+  library('web', ['worker/clip-worker', 'worker/vlm-worker'], {
     name: 'web-worker',
     outDir: 'packages/web/dist/worker',
     platform: 'browser',

@@ -9,4 +9,5 @@ export { checkPixelCount, portablePixels } from './image/portable-pixels.js';
 export type { RgbImage } from './image/rgb-image.js';
 export { checkRegion, rgbFromPixels } from './image/rgb-image.js';
 export type * from './platform.js';
+export { serveVlmEngine } from './vlm/serve-engine.js';
 export type { ServerPort } from './worker/channel.js';

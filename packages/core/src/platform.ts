@@ -39,6 +39,17 @@ export interface SessionOptions {
   device: DeviceName;
   /** CPU and wasm threads. */
   numThreads: number;
+  /** Outputs that stay where they were computed (a GPU's memory), since they are fed back to the next run. */
+  keepOnDevice?: readonly string[];
+}
+
+/** A file of which parts are read. */
+export interface RandomAccess {
+  /** Bytes. */
+  readonly size: number;
+  /** Fills `target` with the bytes from `position` on. */
+  read(target: Uint8Array, position: number): Promise<void>;
+  close(): Promise<void>;
 }
 
 /** What the computing half needs to know: plain data, since it crosses to a worker. */
@@ -53,9 +64,13 @@ export interface RuntimeSettings {
 /** The computing half of an adapter. */
 export interface Runtime {
   createSession(file: ModelFile, options: SessionOptions): Promise<Session>;
+  openFile(file: ModelFile): Promise<RandomAccess>;
   /** RGB bytes, EXIF orientation applied, colours in sRGB, alpha composited on white. The region is not cut here. */
   decodeImage(image: PortableImage['source'], options: DecodeOptions): Promise<RgbImage>;
 }
+
+/** What a worker computes: each has a script of its own, so that an app carries what it uses. */
+export type WorkerTask = 'clip' | 'vlm';
 
 /** A worker as core talks to it. `hold` keeps the process alive while calls are pending, `release` lets it exit. */
 export interface WorkerPort {
@@ -104,7 +119,7 @@ export interface Platform {
   runtimeSettings(settings: ResolvedSettings): RuntimeSettings;
   /** Loads the runtime into this thread, for `worker: false`. */
   loadRuntime(settings: RuntimeSettings): Promise<Runtime>;
-  startWorker(settings: ResolvedSettings): WorkerPort;
+  startWorker(settings: ResolvedSettings, task: WorkerTask): WorkerPort;
   /** A base URL, ending in '/', for a model given as a folder or relative URL; null when `model` is neither. */
   localModelUrl(model: string): string | null;
   /** Small text files: manifests and hub listings. Null when the file does not exist. */

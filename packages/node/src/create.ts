@@ -4,6 +4,7 @@ import { nodePlatform } from './platform.js';
 
 export type Classifier = core.Classifier<ImageSource>;
 export type Embedder = core.Embedder<ImageSource>;
+export type Captioner = core.Captioner<ImageSource>;
 
 /**
  * A zero-shot classifier for `labels`, with the model loaded and the labels embedded.
@@ -29,3 +30,19 @@ export function createClassifier(
 export function createEmbedder(options: core.ModelOptions = {}): Promise<Embedder> {
   return core.Embedder.create<ImageSource>(nodePlatform, options);
 }
+
+/**
+ * A captioner: captions, answers and conversations about images, with the model loaded.
+ *
+ * @throws {core.MclipError} as `createClassifier`
+ */
+export function createCaptioner(options: core.CaptionerOptions = {}): Promise<Captioner> {
+  return core.Captioner.create<ImageSource>(nodePlatform, options);
+}
+
+/**
+ * A sentence about the image, from the default captioner, which the first call loads. `caption.dispose()` frees it.
+ *
+ * @throws {core.MclipError} as `createCaptioner` and `captioner.caption`
+ */
+export const caption = /* @__PURE__ */ core.defaultCaption<ImageSource>(createCaptioner);

@@ -21,7 +21,8 @@ export const nodePlatform: Platform = {
   runtimeSettings: ({ maxPixels }) => ({ maxPixels }),
   loadRuntime: async () => (await import('./runtime.js')).nodeRuntime,
   // without the process' own flags: some (--input-type) stop a worker from starting
-  startWorker: () => workerPort(new Worker(new URL('./clip-worker.js', import.meta.url), { execArgv: [] })),
+  startWorker: (_settings, task) =>
+    workerPort(new Worker(new URL(`./${task}-worker.js`, import.meta.url), { execArgv: [] })),
   localModelUrl,
   fetchText,
   fetchFile,

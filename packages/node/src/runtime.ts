@@ -3,8 +3,9 @@ import { MclipError } from '@mclip/core';
 import type { ModelFile, Runtime, SessionOptions } from '@mclip/core/adapter';
 import { InferenceSession } from 'onnxruntime-node';
 import { decodeImage } from './decode-image.js';
+import { openFile } from './open-file.js';
 
-export const nodeRuntime: Runtime = { createSession, decodeImage };
+export const nodeRuntime: Runtime = { createSession, openFile, decodeImage };
 
 async function createSession(file: ModelFile, { device, numThreads }: SessionOptions): Promise<InferenceSession> {
   const options: InferenceSession.SessionOptions = {

@@ -5,6 +5,7 @@ import { webPlatform } from './platform.js';
 
 export type Classifier = core.Classifier<ImageSource, VideoSource, ImageBitmap>;
 export type Embedder = core.Embedder<ImageSource>;
+export type Captioner = core.Captioner<ImageSource, VideoSource, ImageBitmap>;
 
 /**
  * A zero-shot classifier for `labels`, with the model loaded and the labels embedded.
@@ -30,3 +31,21 @@ export function createClassifier(
 export function createEmbedder(options: core.ModelOptions = {}): Promise<Embedder> {
   return core.Embedder.create<ImageSource>(webPlatform, options);
 }
+
+/**
+ * A captioner: captions, answers and conversations about images, with the model loaded.
+ *
+ * @throws {core.MclipError} as `createClassifier`
+ */
+export function createCaptioner(options: core.CaptionerOptions = {}): Promise<Captioner> {
+  return core.Captioner.create<ImageSource, VideoSource, ImageBitmap>(webPlatform, options);
+}
+
+/**
+ * A sentence about the image, from the default captioner, which the first call loads. `caption.dispose()` frees it.
+ *
+ * @throws {core.MclipError} as `createCaptioner` and `captioner.caption`
+ */
+export const caption = /* @__PURE__ */ core.defaultCaption<ImageSource>(() =>
+  core.Captioner.create<ImageSource>(webPlatform, {}),
+);

@@ -1,6 +1,12 @@
 /** mclip for browsers: everything public is listed here. */
 export type {
+  AnswerOptions,
   BundledModel,
+  Caption,
+  CaptionerOptions,
+  CaptionOptions,
+  CaptionTimings,
+  Choice,
   Classification,
   ClassifierOptions,
   ClassifyOptions,
@@ -22,9 +28,19 @@ export type {
   Settings,
   StreamOptions,
   Templates,
+  ViewOptions,
   Watched,
+  WatchedCaption,
 } from '@mclip/core';
-export { configure, LabelSet, MclipError, presets, similarity } from '@mclip/core';
-export { type Classifier, createClassifier, createEmbedder, type Embedder } from './create.js';
+export { Chat, configure, EncodedImage, LabelSet, MclipError, presets, similarity } from '@mclip/core';
+export {
+  type Captioner,
+  type Classifier,
+  caption,
+  createCaptioner,
+  createClassifier,
+  createEmbedder,
+  type Embedder,
+} from './create.js';
 export type { VideoSource } from './frames.js';
 export type { ImageSource } from './image-source.js';

@@ -9,25 +9,29 @@ import {
   type SessionOptions,
 } from '@mclip/core/adapter';
 import { decodeImage } from './decode-image.js';
+import { openFile } from './open-file.js';
 import { WASM_FILES } from './runtime-settings.js';
 
 type WebDevice = keyof typeof WASM_FILES;
 type Onnxruntime = typeof import('onnxruntime-web/wasm');
 
 export function webRuntime(settings: RuntimeSettings): Runtime {
-  return { createSession: (file, options) => createSession(file, options, settings), decodeImage };
+  return { createSession: (file, options) => createSession(file, options, settings), openFile, decodeImage };
 }
 
-/** One session is made at a time: onnxruntime's WebGPU build refuses to begin a second one before. */
-let creating: Promise<unknown> = Promise.resolve();
+let lastCall: Promise<unknown> = Promise.resolve();
 
-function createSession(file: ModelFile, options: SessionOptions, settings: RuntimeSettings): Promise<Session> {
-  const session = creating.then(() => newSession(file, options, settings));
-  creating = session.catch(() => {});
-  return session;
+/**
+ * Calls of onnxruntime one after the other, whatever model they are for: its WebGPU build waits for the GPU inside of a
+ * call, and another call meanwhile corrupts its memory.
+ */
+function inTurn<T>(call: () => Promise<T>): Promise<T> {
+  const result = lastCall.then(call);
+  lastCall = result.catch(() => {});
+  return result;
 }
 
-async function newSession(file: ModelFile, options: SessionOptions, settings: RuntimeSettings): Promise<Session> {
+async function createSession(file: ModelFile, options: SessionOptions, settings: RuntimeSettings): Promise<Session> {
   const device = options.device as WebDevice;
   if (device === 'webgpu') await checkAdapter();
   const { env, InferenceSession } = await importOnnxruntime(device, settings);
@@ -35,12 +39,25 @@ async function newSession(file: ModelFile, options: SessionOptions, settings: Ru
   if (wasm !== undefined) env.wasm.wasmPaths = { wasm };
   env.wasm.numThreads = options.numThreads; // counts until this thread's first session: onnxruntime starts once
   const bytes = file instanceof Uint8Array ? file : new Uint8Array(await (file as Blob).arrayBuffer());
+  const onGpu =
+    device === 'webgpu' ? (options.keepOnDevice ?? []).map((output) => [output, 'gpu-buffer'] as const) : [];
   try {
-    return await InferenceSession.create(bytes, {
-      executionProviders: [device],
-      graphOptimizationLevel: 'all',
-      logSeverityLevel: 3,
-    });
+    const session = await inTurn(() =>
+      InferenceSession.create(bytes, {
+        executionProviders: [device],
+        graphOptimizationLevel: 'all',
+        logSeverityLevel: 3,
+        ...(onGpu.length > 0 && { preferredOutputLocation: Object.fromEntries(onGpu) }),
+      }),
+    );
+    const { inputNames, outputNames, inputMetadata } = session;
+    return {
+      inputNames,
+      outputNames,
+      inputMetadata,
+      run: ((...args: Parameters<Session['run']>) => inTurn(() => session.run(...args))) as Session['run'],
+      release: () => inTurn(() => session.release()),
+    };
   } catch (cause) {
     throw typedError(cause, device, wasm);
   }

@@ -1,24 +1,32 @@
 /** Starts the worker, and says what went wrong when it does not start. */
 import { MclipError } from '@mclip/core';
-import type { ResolvedSettings, WorkerPort } from '@mclip/core/adapter';
+import type { ResolvedSettings, WorkerPort, WorkerTask } from '@mclip/core/adapter';
 import { pageUrl } from './page-url.js';
 
 /** For a script that loads but is not ours and never answers, milliseconds. */
 const START_TIMEOUT = 60_000;
 
 /** @throws {MclipError} `WORKER` when the browser refuses the URL at once. */
-export function startWorker({ workerUrl }: ResolvedSettings): WorkerPort {
-  const asked = workerUrl === undefined ? null : pageUrl(workerUrl);
+export function startWorker({ workerUrl }: ResolvedSettings, task: WorkerTask): WorkerPort {
+  const asked = workerUrl === undefined ? null : scriptUrl(workerUrl, task);
   try {
-    // bundlers look for exactly this expression
+    // bundlers look for exactly these expressions
     const worker =
-      asked === null
-        ? new Worker(new URL('./worker/clip-worker.js', import.meta.url), { type: 'module', name: 'mclip' })
-        : new Worker(asked, { type: 'module', name: 'mclip' });
+      asked !== null
+        ? new Worker(asked, { type: 'module', name: 'mclip' })
+        : task === 'clip'
+          ? new Worker(new URL('./worker/clip-worker.js', import.meta.url), { type: 'module', name: 'mclip' })
+          : new Worker(new URL('./worker/vlm-worker.js', import.meta.url), { type: 'module', name: 'mclip' });
     return workerPort(worker, asked);
   } catch (cause) {
     throw new MclipError('WORKER', `The worker cannot start: ${advice(asked, (cause as Error).message)}`, { cause });
   }
+}
+
+/** `workerUrl` is the classifier's script; the captioner's lies beside it. */
+function scriptUrl(workerUrl: string | URL, task: WorkerTask): string {
+  const url = pageUrl(workerUrl);
+  return task === 'clip' ? url : new URL('vlm-worker.js', url).href;
 }
 
 function workerPort(worker: Worker, asked: string | null): WorkerPort {

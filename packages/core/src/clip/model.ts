@@ -7,6 +7,7 @@ import { type ResolvedSettings, resolveSettings } from '../configure.js';
 import { MclipError } from '../errors.js';
 import { type LocatedModel, locateModel } from '../model/locate.js';
 import type { Dtype, GraphName, Manifest, ManifestFile } from '../model/manifest.js';
+import { clipFamily } from '../model/presets.js';
 import { DownloadProgress, type OnProgress } from '../model/progress.js';
 import type { DeviceName, ModelFile, Platform, RuntimeSettings } from '../platform.js';
 import { chooseDtype } from './choose-dtype.js';
@@ -54,7 +55,7 @@ export class ClipModel {
         `device '${device}' does not exist here; choose 'auto' or one of ${platform.supportedDevices.join(', ')}.`,
       );
     }
-    const located = await raceSignal(locateModel(platform, model, { settings, signal }), signal);
+    const located = await raceSignal(locateModel(platform, model, clipFamily, { settings, signal }), signal);
     const dtypes = {
       vision: chooseDtype(located, 'vision', options.dtype),
       text: chooseDtype(located, 'text', options.dtype),
@@ -62,7 +63,7 @@ export class ClipModel {
     const { manifest } = located;
     const runtimeSettings = platform.runtimeSettings(settings);
     const encoder = worker
-      ? new RemoteClipEncoder(platform.startWorker(settings), manifest, runtimeSettings)
+      ? new RemoteClipEncoder(platform.startWorker(settings, 'clip'), manifest, runtimeSettings)
       : await localEncoder(platform, manifest, runtimeSettings);
     return new ClipModel({ platform, settings, located, encoder, dtypes, device, preprocessing });
   }

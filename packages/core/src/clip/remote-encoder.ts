@@ -3,6 +3,7 @@ import { MclipError } from '../errors.js';
 import type { Manifest } from '../model/manifest.js';
 import type { PortableImage, RuntimeSettings, WorkerPort } from '../platform.js';
 import { WorkerClient } from '../worker/channel.js';
+import { ownedBytes, ownedParts } from '../worker/owned-parts.js';
 import type { ClipEncoder, LoadRequest, Preprocessing } from './encoder.js';
 
 export class RemoteClipEncoder implements ClipEncoder {
@@ -17,8 +18,7 @@ export class RemoteClipEncoder implements ClipEncoder {
 
   async load(request: LoadRequest): Promise<void> {
     await this.#opened;
-    const { file } = request;
-    await this.#client.call('load', request, undefined, file instanceof Uint8Array ? [file.buffer as ArrayBuffer] : []);
+    await this.#client.call('load', request, undefined, ownedBytes(request.file));
   }
 
   encodeImage(image: PortableImage, preprocessing: Preprocessing, signal?: AbortSignal): Promise<Float32Array> {
@@ -34,12 +34,4 @@ export class RemoteClipEncoder implements ClipEncoder {
     await this.#client.call('dispose', {}).catch(() => {}); // a worker that died is disposed of
     await this.#client.terminate(new MclipError('DISPOSED', 'The model was disposed.'));
   }
-}
-
-/** Buffers and bitmaps are copies made by `portableImage`, so they are moved; the caller's own are never detached. */
-function ownedParts({ source }: PortableImage): Transferable[] {
-  if (source.kind === 'bytes') return [source.bytes.buffer as ArrayBuffer];
-  if (source.kind === 'pixels') return [source.data.buffer as ArrayBuffer];
-  if (source.kind === 'native') return [source.image as Transferable];
-  return [];
 }

@@ -16,10 +16,12 @@ export interface Watched<Frame, Results> {
 /** Span that `fps` is measured over, milliseconds. */
 const RATE_SPAN = 1000;
 
+/** @param everyMs least time from one frame to the next */
 export async function* watchFrames<Frame, Results>(
   source: FrameSource,
   work: (frame: Frame) => Promise<Results>,
   signal: AbortSignal | undefined,
+  everyMs = 0,
 ): AsyncGenerator<Watched<Frame, Results>, void, undefined> {
   const turns: number[] = []; // times of the turns within RATE_SPAN
   let frame: Frame | null = null;
@@ -36,6 +38,8 @@ export async function* watchFrames<Frame, Results>(
       yield { frame, results, ms: now - start, fps };
       freeFrame(frame);
       frame = null;
+      const wait = start + everyMs - performance.now();
+      if (wait > 0) await raceSignal(new Promise((resolve) => setTimeout(resolve, wait)), signal);
     }
   } finally {
     freeFrame(frame);

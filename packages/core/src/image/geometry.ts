@@ -31,9 +31,13 @@ export function shortestEdgeSize(width: number, height: number, shortestEdge: nu
   return { width: Math.trunc((shortestEdge * width) / height), height: shortestEdge };
 }
 
+/** Where an odd margin goes: torchvision's `CenterCrop` rounds, transformers' image processors cut more at the end. */
+export type CropOffset = 'round' | 'floor';
+
 /** The centred `size` x `size` window of a picture that is at least that large. */
-export function centerCropWindow({ width, height }: Size, size: number): Region {
-  return { x: roundHalfEven((width - size) / 2), y: roundHalfEven((height - size) / 2), width: size, height: size };
+export function centerCropWindow({ width, height }: Size, size: number, offset: CropOffset = 'round'): Region {
+  const before = offset === 'floor' ? Math.floor : roundHalfEven;
+  return { x: before((width - size) / 2), y: before((height - size) / 2), width: size, height: size };
 }
 
 /** The picture centred on a square of its longer side; an odd margin leaves the larger part right or below. */

@@ -4,7 +4,7 @@
  * References: open_clip `image_transform_v2` (crop, squash), LLaVA `expand2square` and CLIP's bicubic resize (pad),
  * torchvision `ToTensor` and `Normalize`. Leaves out training-time augmentation.
  */
-import { centerCropWindow, type Fit, shortestEdgeSize, squarePlacement } from './geometry.js';
+import { type CropOffset, centerCropWindow, type Fit, shortestEdgeSize, squarePlacement } from './geometry.js';
 import { checkInterpolation, type Interpolation, resizeWindow } from './resize.js';
 import { checkRgbImage, invalid, type RgbImage, type RgbImageLike } from './rgb-image.js';
 
@@ -18,6 +18,8 @@ export interface PreprocessConfig {
   readonly mean: readonly [number, number, number];
   /** Divided by, per channel. */
   readonly std: readonly [number, number, number];
+  /** Of `crop`: where an odd margin goes. Default `'round'`. */
+  readonly cropOffset?: CropOffset;
 }
 
 /** Largest `size`: pixelValues then stay below 1 GiB. */
@@ -79,7 +81,7 @@ export function fitToSquare(image: RgbImageLike, config: PreprocessConfig): RgbI
     }
     case 'crop': {
       const resized = shortestEdgeSize(source.width, source.height, size);
-      return resizeWindow(source, resized, centerCropWindow(resized, size), interpolation);
+      return resizeWindow(source, resized, centerCropWindow(resized, size, config.cropOffset), interpolation);
     }
   }
 }

@@ -47,6 +47,14 @@ export class JsonReader {
     );
   }
 
+  /** At least one item. */
+  list<T>(parse: (at: JsonReader) => T): T[] {
+    if (!Array.isArray(this.value) || this.value.length === 0) this.fail('a list that is not empty');
+    return Array.from(this.value as unknown[], (value, index) =>
+      parse(new JsonReader(this.#origin, value, `${this.#path}[${index}]`)),
+    );
+  }
+
   oneOf<const T extends string | number>(allowed: readonly T[]): T {
     return allowed.includes(this.value as T) ? (this.value as T) : this.fail(allowed.join(' or '));
   }

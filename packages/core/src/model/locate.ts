@@ -4,8 +4,8 @@
  */
 import { MclipError, shown } from '../errors.js';
 import type { FetchedFile, FetchOptions, Platform } from '../platform.js';
-import { type Manifest, type ManifestFile, parseManifest } from './manifest.js';
-import { type Preset, presets, UNEXPORTED_PRESETS } from './presets.js';
+import type { Manifest, ManifestFile } from './manifest.js';
+import type { Preset } from './presets.js';
 
 /** A model shipped as an npm package: `nanoClip` of `@mclip/nano`. */
 export interface BundledModel {
@@ -17,10 +17,21 @@ export interface BundledModel {
 /** Preset name, `org/repo` on the hub, URL, folder (Node), or a bundled model. */
 export type ModelSpec = string | URL | BundledModel;
 
-export interface LocatedModel {
+/** What one kind of model (CLIP, captioner) knows of itself. */
+export interface ModelFamily<M> {
+  /** @throws {MclipError} `MODEL_CORRUPT` */
+  parse(json: unknown, origin?: string): M;
+  presets: Readonly<Record<string, Preset<M>>>;
+  /** Names of models that are published as checkpoints only. */
+  unexported: readonly string[];
+  /** Named in errors. */
+  bundled: string;
+}
+
+export interface LocatedModel<M = Manifest> {
   /** What the caller asked for, as text: kept in label sets. */
   id: string;
-  manifest: Manifest;
+  manifest: M;
   /** Where a file is and what it must hash to. */
   locate(file: ManifestFile): Promise<FetchedFile>;
 }
@@ -28,26 +39,41 @@ export interface LocatedModel {
 /**
  * @throws {MclipError} `MODEL_NOT_FOUND`, `MODEL_CORRUPT` (bad manifest), `OFFLINE`, `NETWORK`, `INVALID_ARGUMENT`.
  */
-export async function locateModel(platform: Platform, model: ModelSpec, options: FetchOptions): Promise<LocatedModel> {
+export async function locateModel<M extends { name: string }>(
+  platform: Platform,
+  model: ModelSpec,
+  family: ModelFamily<M>,
+  options: FetchOptions,
+): Promise<LocatedModel<M>> {
+  const at: Whereabouts<M> = { platform, family, options };
   if (typeof model === 'string' && model !== '') {
+    const { presets } = family;
     const named = Object.hasOwn(presets, model) ? presets[model] : undefined;
-    const preset = named ?? Object.values(presets).find(({ repo, folder }) => repo === model && folder === 'onnx/');
-    if (preset !== undefined) return locatePreset(platform, model, preset, options);
+    const preset = named ?? Object.values(presets).find(({ repo, folder }) => repo === model && !/\/./.test(folder));
+    if (preset !== undefined) return fromHub(at, model, preset, preset.manifest);
     const base = /^https?:\/\//.test(model) ? withSlash(model) : platform.localModelUrl(model);
-    if (base !== null) return locateFolder(platform, model, base, options);
-    if (/^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(model)) return locateRepository(platform, model, options);
-    throw unknownModel(model);
+    if (base !== null) return locateFolder(at, model, base);
+    if (/^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(model)) return locateRepository(at, model);
+    throw unknownModel(model, family);
   }
-  if (model instanceof URL) return locateFolder(platform, model.href, withSlash(model.href), options);
-  if (typeof model === 'object' && model !== null && typeof model.fileUrl === 'function') return locateBundled(model);
+  if (model instanceof URL) return locateFolder(at, model.href, withSlash(model.href));
+  if (typeof model === 'object' && model !== null && typeof model.fileUrl === 'function') {
+    return locateBundled(model, family);
+  }
   throw new MclipError(
     'INVALID_ARGUMENT',
     `model must be a preset name, 'org/repo', a URL, a folder or a bundled model, got ${shown(model)}.`,
   );
 }
 
-function locateBundled(model: BundledModel): LocatedModel {
-  const manifest = parseManifest(model.manifest, 'bundled model');
+interface Whereabouts<M> {
+  platform: Platform;
+  family: ModelFamily<M>;
+  options: FetchOptions;
+}
+
+function locateBundled<M extends { name: string }>(model: BundledModel, family: ModelFamily<M>): LocatedModel<M> {
+  const manifest = family.parse(model.manifest, 'bundled model');
   return {
     id: manifest.name,
     manifest,
@@ -55,12 +81,11 @@ function locateBundled(model: BundledModel): LocatedModel {
   };
 }
 
-async function locateFolder(
-  platform: Platform,
+async function locateFolder<M>(
+  { platform, family, options }: Whereabouts<M>,
   id: string,
   base: string,
-  options: FetchOptions,
-): Promise<LocatedModel> {
+): Promise<LocatedModel<M>> {
   const url = `${base}mclip.json`;
   const text = await platform.fetchText(url, options);
   if (text === null) {
@@ -71,37 +96,33 @@ async function locateFolder(
   }
   return {
     id,
-    manifest: parseManifest(parseJson(text, url), url),
+    manifest: family.parse(parseJson(text, url), url),
     locate: async ({ file, bytes, sha256 }) => ({ url: base + file, bytes, sha256 }),
   };
 }
 
-async function locateRepository(platform: Platform, repo: string, options: FetchOptions): Promise<LocatedModel> {
+async function locateRepository<M>(at: Whereabouts<M>, repo: string): Promise<LocatedModel<M>> {
+  const { platform, family, options } = at;
   const revision = 'main';
   const base = `${withSlash(options.settings.hubUrl)}${repo}/resolve/${revision}/`;
   const text = await platform.fetchText(`${base}mclip.json`, options);
   if (text === null) {
     throw new MclipError(
       'MODEL_NOT_FOUND',
-      `The repository '${repo}' has no mclip.json (or does not exist), and is no preset: ${names()}. ` +
+      `The repository '${repo}' has no mclip.json (or does not exist), and is no preset: ${names(family)}. ` +
         'Add a manifest to it, or make a model folder of your own (docs/models.md).',
     );
   }
-  return fromHub(platform, repo, { repo, revision, folder: '' }, parseManifest(parseJson(text, base), repo), options);
-}
-
-function locatePreset(platform: Platform, id: string, preset: Preset, options: FetchOptions): LocatedModel {
-  return fromHub(platform, id, preset, preset.manifest, options);
+  return fromHub(at, repo, { repo, revision, folder: '' }, family.parse(parseJson(text, base), repo));
 }
 
 /** Files without a published hash are checked against the hub's own listing, which is kept with the model. */
-function fromHub(
-  platform: Platform,
+function fromHub<M>(
+  { platform, options }: Whereabouts<M>,
   id: string,
-  { repo, revision, folder }: Omit<Preset, 'manifest'>,
-  manifest: Manifest,
-  options: FetchOptions,
-): LocatedModel {
+  { repo, revision, folder }: Omit<Preset<M>, 'manifest'>,
+  manifest: M,
+): LocatedModel<M> {
   const hub = withSlash(options.settings.hubUrl);
   let listing: Promise<Map<string, Omit<FetchedFile, 'url'>>> | undefined;
   return {
@@ -146,14 +167,14 @@ async function readListing(platform: Platform, url: string, options: FetchOption
   return listing;
 }
 
-function unknownModel(model: string): MclipError {
-  const hint = UNEXPORTED_PRESETS.includes(model)
+function unknownModel(model: string, family: ModelFamily<unknown>): MclipError {
+  const hint = family.unexported.includes(model)
     ? `'${model}' has no public ONNX files: export Apple's checkpoint to ONNX, add an mclip.json (docs/models.md) and pass the folder.`
-    : `Unknown model '${model}'. Presets: ${names()}; or give 'org/repo', a URL, a folder ('./models/x'), or a bundled model as an object (nanoClip of @mclip/nano).`;
+    : `Unknown model '${model}'. Presets: ${names(family)}; or give 'org/repo', a URL, a folder ('./models/x'), or a bundled model as an object (${family.bundled} of @mclip/nano).`;
   return new MclipError('MODEL_NOT_FOUND', hint);
 }
 
-const names = () => Object.keys(presets).join(', ');
+const names = ({ presets }: ModelFamily<unknown>) => Object.keys(presets).join(', ');
 const withSlash = (url: string) => (url.endsWith('/') ? url : `${url}/`);
 
 function parseJson(text: string, url: string): unknown {

@@ -14,6 +14,8 @@ export interface ManifestFile {
   /** Null in presets for repositories that publish none: taken from the hub's listing on first use. */
   bytes: number | null;
   sha256: string | null;
+  /** External weights of a graph, which onnxruntime looks for beside it. */
+  data?: ManifestFile;
 }
 
 export interface ManifestGraph {
@@ -70,26 +72,15 @@ const MAX_SIZE = 4096;
  * @throws {MclipError} `MODEL_CORRUPT`, naming the field, its value and what was expected.
  */
 export function parseManifest(json: unknown, origin = 'mclip.json'): Manifest {
-  const read = new JsonReader(origin, json, '');
-  if (read.field('mclip').value !== 1) {
-    read.field('mclip').fail('1 (a newer manifest needs a newer @mclip package)');
-  }
-  const image = read.field('image');
+  const read = manifestReader(json, origin);
   const text = read.field('text');
   const graphs = read.field('graphs');
-  const licence = read.field('licence');
   return {
     name: read.field('name').string(),
     task: read.field('task').oneOf(['clip']),
     dim: read.field('dim').positiveInteger(MAX_DIM),
-    licence: { id: licence.field('id').string(), notice: licence.field('notice').or('', (at) => at.string()) },
-    image: {
-      size: image.field('size').positiveInteger(MAX_SIZE),
-      fit: image.field('fit').or('crop', (at) => at.oneOf(['crop', 'pad', 'squash'])),
-      interpolation: image.field('interpolation').oneOf(['bilinear', 'bicubic']),
-      mean: image.field('mean').numbers(3) as [number, number, number],
-      std: image.field('std').numbers(3, (value) => value > 0) as [number, number, number],
-    },
+    licence: parseLicence(read.field('licence')),
+    image: parseImage(read.field('image'), 'crop'),
     text: {
       tokenizer: text.field('tokenizer').or('clip' as const, parseTokenizer),
       contextLength: text.field('contextLength').or(77, (at) => at.oneOf([77])),
@@ -103,28 +94,61 @@ export function parseManifest(json: unknown, origin = 'mclip.json'): Manifest {
   };
 }
 
+/** At the top of a manifest whose version this package can read. */
+export function manifestReader(json: unknown, origin: string): JsonReader {
+  const read = new JsonReader(origin, json, '');
+  if (read.field('mclip').value !== 1) {
+    read.field('mclip').fail('1 (a newer manifest needs a newer @mclip package)');
+  }
+  return read;
+}
+
+export function parseImage(image: JsonReader, defaultFit: ImageConfig['fit']): ImageConfig {
+  return {
+    size: image.field('size').positiveInteger(MAX_SIZE),
+    fit: image.field('fit').or(defaultFit, (at) => at.oneOf(['crop', 'pad', 'squash'])),
+    interpolation: image.field('interpolation').oneOf(['bilinear', 'bicubic']),
+    mean: image.field('mean').numbers(3) as [number, number, number],
+    std: image.field('std').numbers(3, (value) => value > 0) as [number, number, number],
+  };
+}
+
 function parseTokenizer(at: JsonReader): Manifest['text']['tokenizer'] {
   if (at.value === 'clip') return 'clip';
   return { file: at.field('file').relativePath(), sha256: at.field('sha256').or(null, (hash) => hash.sha256()) };
 }
 
-function parseGraph(at: JsonReader): ManifestGraph {
-  const files: ManifestGraph['files'] = {};
-  for (const dtype of DTYPES) {
-    const entry = at.field('files').field(dtype);
-    if (entry.value === undefined) continue;
-    files[dtype] = {
-      file: entry.field('file').relativePath(),
-      bytes: entry.field('bytes').or(null, (bytes) => bytes.positiveInteger()),
-      sha256: entry.field('sha256').or(null, (hash) => hash.sha256()),
-    };
-  }
-  if (Object.keys(files).length === 0) at.field('files').fail(`a file for at least one of ${DTYPES.join(', ')}`);
+export function parseGraph(at: JsonReader): ManifestGraph {
   return {
     input: at.field('input').or(null, (name) => name.string()),
     output: at.field('output').or(null, (name) => name.string()),
-    files,
+    files: parseFiles(at.field('files'), DTYPES),
   };
+}
+
+/** One file per dtype, at least one. */
+export function parseFiles<D extends Dtype>(at: JsonReader, dtypes: readonly D[]): Partial<Record<D, ManifestFile>> {
+  const files: Partial<Record<D, ManifestFile>> = {};
+  for (const dtype of dtypes) {
+    const entry = at.field(dtype);
+    if (entry.value !== undefined) files[dtype] = parseFile(entry);
+  }
+  if (Object.keys(files).length === 0) at.fail(`a file for at least one of ${dtypes.join(', ')}`);
+  return files;
+}
+
+function parseFile(at: JsonReader): ManifestFile {
+  const data = at.field('data').or(null, parseFile);
+  return {
+    file: at.field('file').relativePath(),
+    bytes: at.field('bytes').or(null, (bytes) => bytes.positiveInteger()),
+    sha256: at.field('sha256').or(null, (hash) => hash.sha256()),
+    ...(data !== null && { data }),
+  };
+}
+
+export function parseLicence(at: JsonReader): Manifest['licence'] {
+  return { id: at.field('id').string(), notice: at.field('notice').or('', (notice) => notice.string()) };
 }
 
 function parseCanary(at: JsonReader): Canary {

@@ -5,15 +5,16 @@
  *
  * Weights are Apple's, under `apple-amlr`: research only, no commercial use. Nothing of them is bundled here.
  */
-import type { Dtype, ImageConfig, Manifest, ManifestGraph } from './manifest.js';
+import type { ModelFamily } from './locate.js';
+import { type Dtype, type ImageConfig, type Manifest, type ManifestGraph, parseManifest } from './manifest.js';
 
-export interface Preset {
+export interface Preset<M = Manifest> {
   /** Repository on the hub. */
   repo: string;
   revision: string;
   /** Folder inside the repository that the manifest's files are relative to, '' or ending in '/'. */
   folder: string;
-  manifest: Manifest;
+  manifest: M;
 }
 
 const OPENAI_MEAN: ImageConfig['mean'] = [0.48145466, 0.4578275, 0.40821073];
@@ -114,3 +115,10 @@ export const UNEXPORTED_PRESETS: readonly string[] = [
   'mobileclip2-s3',
   'mobileclip2-s4',
 ];
+
+export const clipFamily: ModelFamily<Manifest> = {
+  parse: parseManifest,
+  presets,
+  unexported: UNEXPORTED_PRESETS,
+  bundled: 'nanoClip',
+};

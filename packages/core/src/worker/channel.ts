@@ -6,9 +6,10 @@ import { fromWireError, MclipError, toWireError, type WireError } from '../error
 import type { WorkerPort } from '../platform.js';
 
 type Request = { id: number; method: string; args: unknown } | { cancel: number };
-type Response = { id: number; result: unknown } | { id: number; error: WireError };
+type Response = { id: number; result: unknown } | { id: number; error: WireError } | { id: number; event: unknown };
 
 interface PendingCall {
+  onEvent: ((event: unknown) => void) | undefined;
   resolve: (result: unknown) => void;
   reject: (reason: unknown) => void;
 }
@@ -28,7 +29,14 @@ export class WorkerClient {
     );
   }
 
-  call<T>(method: string, args: unknown, signal?: AbortSignal, transfer: Transferable[] = []): Promise<T> {
+  /** @param onEvent called with what the method reports before it answers, in order */
+  call<T>(
+    method: string,
+    args: unknown,
+    signal?: AbortSignal,
+    transfer: Transferable[] = [],
+    onEvent?: (event: unknown) => void,
+  ): Promise<T> {
     if (this.#closed !== null) return Promise.reject(this.#closed);
     if (signal?.aborted) return Promise.reject(signal.reason);
     const id = this.#nextId++;
@@ -42,6 +50,7 @@ export class WorkerClient {
       const done = () => signal?.removeEventListener('abort', onAbort);
       if (this.#pending.size === 0) this.#port.hold();
       this.#pending.set(id, {
+        onEvent,
         resolve: (result) => {
           done();
           resolve(result as T);
@@ -73,6 +82,10 @@ export class WorkerClient {
   }
 
   #settle(response: Response): void {
+    if ('event' in response) {
+      this.#pending.get(response.id)?.onEvent?.(response.event);
+      return;
+    }
     const call = this.#take(response.id);
     if ('error' in response) call?.reject(fromWireError(response.error));
     else call?.resolve(response.result);
@@ -102,8 +115,11 @@ export interface Answer {
   transfer?: Transferable[];
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: arguments are checked by the typed client of each method
-export type Methods = Record<string, (args: any, signal: AbortSignal) => Promise<Answer>>;
+export type Methods = Record<
+  string,
+  // biome-ignore lint/suspicious/noExplicitAny: arguments are checked by the typed client of each method
+  (args: any, signal: AbortSignal, emit: (event: unknown) => void) => Promise<Answer>
+>;
 
 /** The computing side: answers every request, whatever goes wrong. */
 export function serve(port: ServerPort, methods: Methods): void {
@@ -121,7 +137,8 @@ export function serve(port: ServerPort, methods: Methods): void {
       if (!Object.hasOwn(methods, method)) {
         throw new MclipError('WORKER', `The worker has no method '${method}': its script is of another version.`);
       }
-      const { result, transfer } = await methods[method]!(args, controller.signal);
+      const emit = (event: unknown) => port.post({ id, event } satisfies Response, []);
+      const { result, transfer } = await methods[method]!(args, controller.signal, emit);
       port.post({ id, result } satisfies Response, transfer ?? []);
     } catch (error) {
       port.post({ id, error: toWireError(error) } satisfies Response, []);

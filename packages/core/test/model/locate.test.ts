@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { resolveSettings, type Settings } from '../../src/configure.js';
 import { type BundledModel, locateModel, type ModelSpec } from '../../src/model/locate.js';
 import { parseManifest } from '../../src/model/manifest.js';
-import { presets, UNEXPORTED_PRESETS } from '../../src/model/presets.js';
+import { clipFamily, presets, UNEXPORTED_PRESETS } from '../../src/model/presets.js';
 import type { FetchOptions, Platform } from '../../src/platform.js';
 import { rejection } from '../thrown.js';
 import { smallestManifest, validManifest } from './valid-manifest.js';
@@ -38,7 +38,7 @@ const LISTING = [
 
 test('a preset carries its manifest: nothing is fetched to find it', async () => {
   const { platform, fetched } = memoryPlatform({});
-  const { id, manifest } = await locateModel(platform, 'mobileclip-s0', options());
+  const { id, manifest } = await locateModel(platform, 'mobileclip-s0', clipFamily, options());
   expect(id).toBe('mobileclip-s0');
   expect(manifest).toBe(presets['mobileclip-s0']!.manifest);
   expect(fetched).toEqual([]);
@@ -46,7 +46,7 @@ test('a preset carries its manifest: nothing is fetched to find it', async () =>
 
 test("size and hash of a preset's file come from the hub's listing, which is read once", async () => {
   const { platform, fetched } = memoryPlatform({ [listingUrl('Xenova/mobileclip_s0')]: LISTING });
-  const { locate, manifest } = await locateModel(platform, 'mobileclip-s0', options());
+  const { locate, manifest } = await locateModel(platform, 'mobileclip-s0', clipFamily, options());
   const file = manifest.graphs.vision.files.fp32!;
   const expected = {
     url: `${HUB}/Xenova/mobileclip_s0/resolve/main/onnx/vision_model.onnx`,
@@ -59,7 +59,7 @@ test("size and hash of a preset's file come from the hub's listing, which is rea
 
 test('a small file has a size but no content hash in the listing', async () => {
   const { platform } = memoryPlatform({ [listingUrl('Xenova/mobileclip_s0')]: LISTING });
-  const { locate } = await locateModel(platform, 'mobileclip-s0', options());
+  const { locate } = await locateModel(platform, 'mobileclip-s0', clipFamily, options());
   expect(await locate({ ...UNHASHED, file: 'config.json' })).toMatchObject({ bytes: 17, sha256: null });
 });
 
@@ -68,14 +68,14 @@ test('a preset of a pinned revision is read at that revision', async () => {
   expect(revision).toMatch(/^[0-9a-f]{40}$/);
   const listing = [{ path: 'onnx/s0/vision_model.onnx', size: 5 }];
   const { platform } = memoryPlatform({ [listingUrl(repo, revision)]: listing });
-  const { locate, manifest } = await locateModel(platform, 'mobileclip2-s0', options());
+  const { locate, manifest } = await locateModel(platform, 'mobileclip2-s0', clipFamily, options());
   const { url } = await locate(manifest.graphs.vision.files.fp32!);
   expect(url).toBe(`${HUB}/${repo}/resolve/${revision}/onnx/s0/vision_model.onnx`);
 });
 
 test('the repository of a preset is that preset', async () => {
   const { platform, fetched } = memoryPlatform({});
-  const { id, manifest } = await locateModel(platform, 'Xenova/mobileclip_b', options());
+  const { id, manifest } = await locateModel(platform, 'Xenova/mobileclip_b', clipFamily, options());
   expect(id).toBe('Xenova/mobileclip_b');
   expect(manifest).toBe(presets['mobileclip-b']!.manifest);
   expect(fetched).toEqual([]);
@@ -89,10 +89,10 @@ test.each(['https://mirror.example/hf', 'https://mirror.example/hf/'])(
       [listingUrl('Xenova/mobileclip_s0', 'main', mirror)]: LISTING,
       [`${mirror}/me/clip/resolve/main/mclip.json`]: validManifest(),
     });
-    const preset = await locateModel(platform, 'mobileclip-s0', options({ hubUrl }));
+    const preset = await locateModel(platform, 'mobileclip-s0', clipFamily, options({ hubUrl }));
     const file = await preset.locate(preset.manifest.graphs.vision.files.fp32!);
     expect(file.url).toBe(`${mirror}/Xenova/mobileclip_s0/resolve/main/onnx/vision_model.onnx`);
-    const own = await locateModel(platform, 'me/clip', options({ hubUrl }));
+    const own = await locateModel(platform, 'me/clip', clipFamily, options({ hubUrl }));
     const { url } = await own.locate(own.manifest.graphs.vision.files.w8!);
     expect(url).toBe(`${mirror}/me/clip/resolve/main/vision.w8.onnx`);
     expect(fetched.every((address) => address.startsWith(`${mirror}/`))).toBe(true);
@@ -101,7 +101,7 @@ test.each(['https://mirror.example/hf', 'https://mirror.example/hf/'])(
 
 test('a repository with a manifest', async () => {
   const { platform, fetched } = memoryPlatform({ [`${HUB}/me/my.clip-1/resolve/main/mclip.json`]: validManifest() });
-  const { id, manifest, locate } = await locateModel(platform, 'me/my.clip-1', options());
+  const { id, manifest, locate } = await locateModel(platform, 'me/my.clip-1', clipFamily, options());
   expect(id).toBe('me/my.clip-1');
   expect(manifest).toEqual(parseManifest(validManifest()));
   expect(await locate(manifest.graphs.vision.files.fp32!)).toEqual({
@@ -117,7 +117,7 @@ test("a hash in the manifest is not replaced by the listing's", async () => {
     [`${HUB}/me/clip/resolve/main/mclip.json`]: smallestManifest(),
     [listingUrl('me/clip')]: [{ path: 'v.onnx', size: 1, lfs: { oid: 'e'.repeat(64), size: 99 } }],
   });
-  const { locate } = await locateModel(platform, 'me/clip', options());
+  const { locate } = await locateModel(platform, 'me/clip', clipFamily, options());
   expect(await locate({ file: 'v.onnx', bytes: null, sha256: 'a'.repeat(64) })).toMatchObject({
     bytes: 99,
     sha256: 'a'.repeat(64),
@@ -127,7 +127,7 @@ test("a hash in the manifest is not replaced by the listing's", async () => {
 
 test('a repository without a manifest is explained', async () => {
   const { platform } = memoryPlatform({});
-  const { message } = await rejection('MODEL_NOT_FOUND', locateModel(platform, 'me/clip', options()));
+  const { message } = await rejection('MODEL_NOT_FOUND', locateModel(platform, 'me/clip', clipFamily, options()));
   expect(message).toContain("'me/clip'");
   expect(message).toContain('mclip.json');
   expect(message).toContain('mobileclip2-s0');
@@ -141,7 +141,7 @@ test.each<[ModelSpec, string]>([
 ])('a model at the URL %s', async (model, id) => {
   const base = id.replace(/\/$/, '');
   const { platform } = memoryPlatform({ [`${base}/mclip.json`]: validManifest() });
-  const located = await locateModel(platform, model, options());
+  const located = await locateModel(platform, model, clipFamily, options());
   expect(located.id).toBe(id);
   expect(await located.locate(located.manifest.graphs.vision.files.fp32!)).toEqual({
     url: `${base}/fp32/vision.onnx`,
@@ -152,7 +152,7 @@ test.each<[ModelSpec, string]>([
 
 test('a model in a folder', async () => {
   const { platform } = memoryPlatform({ 'file:///app/models/x/mclip.json': smallestManifest() });
-  const { id, locate, manifest } = await locateModel(platform, './models/x', options());
+  const { id, locate, manifest } = await locateModel(platform, './models/x', clipFamily, options());
   expect(id).toBe('./models/x');
   expect(await locate(manifest.graphs.vision.files.fp32!)).toEqual({
     url: 'file:///app/models/x/v.onnx',
@@ -163,14 +163,14 @@ test('a model in a folder', async () => {
 
 test('a folder without a manifest names the place it looked at', async () => {
   const { platform } = memoryPlatform({});
-  const { message } = await rejection('MODEL_NOT_FOUND', locateModel(platform, './models/x', options()));
+  const { message } = await rejection('MODEL_NOT_FOUND', locateModel(platform, './models/x', clipFamily, options()));
   expect(message).toContain('file:///app/models/x/mclip.json');
 });
 
 test('a bundled model says itself where its files are', async () => {
   const { platform, fetched } = memoryPlatform({});
   const model: BundledModel = { manifest: validManifest(), fileUrl: (file) => new URL(`file:///pkg/${file}?hash`) };
-  const { id, locate, manifest } = await locateModel(platform, model, options());
+  const { id, locate, manifest } = await locateModel(platform, model, clipFamily, options());
   expect(id).toBe('tiny-clip');
   expect((await locate(manifest.graphs.text.files.w8!)).url).toBe('file:///pkg/text.w8.onnx?hash');
   expect(fetched).toEqual([]);
@@ -179,14 +179,16 @@ test('a bundled model says itself where its files are', async () => {
 test('a bundled model with a bad manifest is corrupt', async () => {
   const { platform } = memoryPlatform({});
   const model: BundledModel = { manifest: { mclip: 1 }, fileUrl: () => new URL('file:///x') };
-  expect((await rejection('MODEL_CORRUPT', locateModel(platform, model, options()))).message).toContain('bundled');
+  expect((await rejection('MODEL_CORRUPT', locateModel(platform, model, clipFamily, options()))).message).toContain(
+    'bundled',
+  );
 });
 
 test.each(['mobileclip3', 'MobileCLIP2-S0', 'a/b/c', 'a b/c', 'me/..', '__proto__', 'constructor', 'toString'])(
   'the unknown model %j is answered with the presets',
   async (model) => {
     const { platform } = memoryPlatform({});
-    const { message } = await rejection('MODEL_NOT_FOUND', locateModel(platform, model, options()));
+    const { message } = await rejection('MODEL_NOT_FOUND', locateModel(platform, model, clipFamily, options()));
     expect(message).toContain(`'${model}'`);
     for (const name of Object.keys(presets)) expect(message).toContain(name);
   },
@@ -194,14 +196,14 @@ test.each(['mobileclip3', 'MobileCLIP2-S0', 'a/b/c', 'a b/c', 'me/..', '__proto_
 
 test.each(UNEXPORTED_PRESETS)('%s says that it must be exported', async (model) => {
   const { platform } = memoryPlatform({});
-  const { message } = await rejection('MODEL_NOT_FOUND', locateModel(platform, model, options()));
+  const { message } = await rejection('MODEL_NOT_FOUND', locateModel(platform, model, clipFamily, options()));
   expect(message).toContain(model);
   expect(message).toContain('export');
 });
 
 test.each([undefined, null, '', 7, {}, [], true, 10n])('%o is no model', async (model) => {
   const { platform } = memoryPlatform({});
-  await rejection('INVALID_ARGUMENT', locateModel(platform, model as unknown as ModelSpec, options()));
+  await rejection('INVALID_ARGUMENT', locateModel(platform, model as unknown as ModelSpec, clipFamily, options()));
 });
 
 test.each([
@@ -210,7 +212,7 @@ test.each([
   ['me/clip', `${HUB}/me/clip/resolve/main/mclip.json`],
 ])('a manifest of %s that is not JSON is corrupt', async (model, url) => {
   const { platform } = memoryPlatform({ [url]: '<!doctype html><title>Not found</title>' });
-  const error = await rejection('MODEL_CORRUPT', locateModel(platform, model, options()));
+  const error = await rejection('MODEL_CORRUPT', locateModel(platform, model, clipFamily, options()));
   expect(error.message).toContain('not JSON');
   expect(error.message).toContain('<!doctype html>');
   expect(error.cause).toBeInstanceOf(SyntaxError);
@@ -218,13 +220,13 @@ test.each([
 
 test('a manifest with a bad field is corrupt and says where it came from', async () => {
   const { platform } = memoryPlatform({ 'file:///app/x/mclip.json': { ...validManifest(), dim: -1 } });
-  const { message } = await rejection('MODEL_CORRUPT', locateModel(platform, './x', options()));
+  const { message } = await rejection('MODEL_CORRUPT', locateModel(platform, './x', clipFamily, options()));
   expect(message).toContain('file:///app/x/mclip.json: dim must be');
 });
 
 test('a file that is missing in the listing', async () => {
   const { platform } = memoryPlatform({ [listingUrl('Xenova/mobileclip_s0')]: LISTING });
-  const { locate, manifest } = await locateModel(platform, 'mobileclip-s0', options());
+  const { locate, manifest } = await locateModel(platform, 'mobileclip-s0', clipFamily, options());
   const { message } = await rejection('MODEL_NOT_FOUND', locate(manifest.graphs.text.files.fp32!));
   expect(message).toContain('Xenova/mobileclip_s0');
   expect(message).toContain('onnx/text_model.onnx');
@@ -232,7 +234,7 @@ test('a file that is missing in the listing', async () => {
 
 test('a listing that does not exist', async () => {
   const { platform } = memoryPlatform({});
-  const { locate } = await locateModel(platform, 'mobileclip-s0', options());
+  const { locate } = await locateModel(platform, 'mobileclip-s0', clipFamily, options());
   expect((await rejection('MODEL_NOT_FOUND', locate(UNHASHED))).message).toContain('/api/models/Xenova/mobileclip_s0');
 });
 
@@ -243,7 +245,7 @@ test('a listing of another form is a typed error', async () => {
     [[null, 7, 'x', {}, { path: 5 }, { path: 'onnx/v.onnx', lfs: null }], null],
   ] as const) {
     const { platform } = memoryPlatform({ [listingUrl('Xenova/mobileclip_s0')]: listing });
-    const { locate } = await locateModel(platform, 'mobileclip-s0', options());
+    const { locate } = await locateModel(platform, 'mobileclip-s0', clipFamily, options());
     if (code !== null) await rejection(code, locate(UNHASHED));
     else expect(await locate(UNHASHED)).toMatchObject({ bytes: null, sha256: null });
   }
@@ -252,7 +254,7 @@ test('a listing of another form is a typed error', async () => {
 test('a listing that failed is asked for again', async () => {
   const url = listingUrl('Xenova/mobileclip_s0');
   const { platform, texts } = memoryPlatform({ [url]: new Error('connection lost') });
-  const { locate, manifest } = await locateModel(platform, 'mobileclip-s0', options());
+  const { locate, manifest } = await locateModel(platform, 'mobileclip-s0', clipFamily, options());
   const file = manifest.graphs.vision.files.fp32!;
   await expect(locate(file)).rejects.toThrow('connection lost');
   texts[url] = LISTING;
@@ -262,7 +264,7 @@ test('a listing that failed is asked for again', async () => {
 test("the platform's own errors and settings pass through", async () => {
   const failure = new Error('offline');
   const { platform } = memoryPlatform({ 'https://host/x/mclip.json': failure });
-  await expect(locateModel(platform, 'https://host/x', options())).rejects.toBe(failure);
+  await expect(locateModel(platform, 'https://host/x', clipFamily, options())).rejects.toBe(failure);
   const seen: FetchOptions[] = [];
   const spy = {
     localModelUrl: () => null,
@@ -272,6 +274,6 @@ test("the platform's own errors and settings pass through", async () => {
     },
   } as unknown as Platform;
   const given = { ...options({ offline: true }), signal: new AbortController().signal };
-  await locateModel(spy, 'me/clip', given);
+  await locateModel(spy, 'me/clip', clipFamily, given);
   expect(seen[0]).toBe(given);
 });

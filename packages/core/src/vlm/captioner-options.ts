@@ -1,0 +1,118 @@
+/** Options of captioners and of their answers, checked in one place. */
+import type { Device } from '../clip/model-options.js';
+import type { Settings } from '../configure.js';
+import { MclipError, shown } from '../errors.js';
+import type { ModelSpec } from '../model/locate.js';
+import type { Dtype } from '../model/manifest.js';
+import type { OnProgress } from '../model/progress.js';
+import type { DeviceName } from '../platform.js';
+import type { VlmFit } from './engine.js';
+import type { GenerationOptions } from './generation.js';
+import type { VlmManifest } from './vlm-manifest.js';
+
+export const DEFAULT_CAPTIONER = 'fastvlm-0.5b';
+
+export interface CaptionerOptions extends Settings {
+  /** Default `'fastvlm-0.5b'`. */
+  model?: ModelSpec;
+  /** `'auto'` (default) takes the best device that works and says which in `device`. */
+  device?: 'auto' | DeviceName;
+  /** `'auto'` (default) follows the device; may be given per graph. */
+  dtype?: 'auto' | Dtype | { vision?: 'auto' | Dtype; decoder?: 'auto' | Dtype };
+  /**
+   * `'high'`: the vision encoder stays loaded. `'low'`: it is loaded for each picture and freed after it. `'auto'`
+   * (default): `'low'` on wasm, whose memory is small, `'high'` elsewhere.
+   */
+  memory?: 'auto' | 'low' | 'high';
+  /** Decode, preprocess and compute off the caller's thread. Default true. */
+  worker?: boolean;
+  signal?: AbortSignal;
+  onProgress?: OnProgress;
+}
+
+/** How a picture is seen. */
+export interface ViewOptions {
+  /** Side of the square the picture is brought to, pixels. Default: the model's own; smaller is faster and coarser. */
+  resolution?: number;
+  /** `'pad'` (default): the whole picture on a black square. `'crop'`: its centre square, sides lost. */
+  fit?: VlmFit;
+  signal?: AbortSignal;
+}
+
+/** How an answer is found. */
+export interface AnswerOptions {
+  /** Most tokens of the answer. Default 128. */
+  maxNewTokens?: number;
+  /** 0 (default): always the likeliest token. Above 0 tokens are drawn, the more freely the higher. */
+  temperature?: number;
+  /** Only the `topK` likeliest tokens are drawn from. Default: all. */
+  topK?: number;
+  /** Only the likeliest tokens that together reach this probability, 0 to 1. Default 1: all. */
+  topP?: number;
+  /** Only tokens at least this share as likely as the likeliest, 0 to 1. Default 0: all. */
+  minP?: number;
+  /** Above 1, tokens that were there before become less likely. Default 1. */
+  repetitionPenalty?: number;
+  /** Of the draws. Default 0: the same call gives the same text. */
+  seed?: number;
+  /** Strings that end the answer; they are left out of it. */
+  stop?: string | readonly string[];
+  signal?: AbortSignal;
+}
+
+export interface CaptionOptions extends ViewOptions, AnswerOptions {
+  /** Default: the model's own request for a caption. */
+  prompt?: string;
+  /** Default: the model's own. */
+  system?: string;
+}
+
+export type { Device };
+
+/** @throws {MclipError} `INVALID_ARGUMENT` with the name, the value and what was expected. */
+export function generationOptions(options: AnswerOptions): GenerationOptions {
+  const {
+    maxNewTokens = 128,
+    temperature = 0,
+    topK = 0,
+    topP = 1,
+    minP = 0,
+    repetitionPenalty = 1,
+    seed = 0,
+  } = options;
+  const { stop = [] } = options;
+  const stops = typeof stop === 'string' ? [stop] : stop;
+  const isCount = (value: number) => Number.isSafeInteger(value) && value >= 0;
+  check(isCount(maxNewTokens) && maxNewTokens > 0, 'maxNewTokens', maxNewTokens, 'a positive integer');
+  check(Number.isFinite(temperature) && temperature >= 0, 'temperature', temperature, '0 or a positive number');
+  check(isCount(topK), 'topK', topK, '0 or a positive integer');
+  check(topP > 0 && topP <= 1, 'topP', topP, 'above 0 and at most 1');
+  check(minP >= 0 && minP <= 1, 'minP', minP, 'from 0 to 1');
+  check(Number.isFinite(repetitionPenalty) && repetitionPenalty > 0, 'repetitionPenalty', repetitionPenalty, 'above 0');
+  check(Number.isSafeInteger(seed), 'seed', seed, 'an integer');
+  const isStop = (string: unknown) => typeof string === 'string' && string !== '';
+  check(Array.isArray(stops) && stops.every(isStop), 'stop', stop, 'strings that are not empty');
+  return { maxNewTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop: stops };
+}
+
+/** @throws {MclipError} `INVALID_ARGUMENT`, listing the sizes that the model takes. */
+export function viewOf({ resolution, fit }: ViewOptions, { image }: VlmManifest): { size: number; fit: VlmFit } {
+  const size = resolution ?? image.size;
+  check(
+    image.sizes.includes(size),
+    'resolution',
+    resolution,
+    `one of ${image.sizes.join(', ')}, the sides this model takes`,
+  );
+  check(fit === undefined || fit === 'pad' || fit === 'crop', 'fit', fit, "'pad' or 'crop'");
+  return { size, fit: fit ?? (image.fit === 'crop' ? 'crop' : 'pad') };
+}
+
+/** @throws {MclipError} `INVALID_ARGUMENT` */
+export function checkText(name: string, value: unknown): void {
+  check(typeof value === 'string' && value !== '', name, value, 'a text that is not empty');
+}
+
+export function check(holds: boolean, name: string, value: unknown, expected: string): void {
+  if (!holds) throw new MclipError('INVALID_ARGUMENT', `${name} must be ${expected}, got ${shown(value)}.`);
+}

@@ -1,0 +1,96 @@
+/** A conversation about one image. What was said stays in the model's cache: a turn costs its own words only. */
+import { raceSignal } from '../abort.js';
+import { MclipError } from '../errors.js';
+import { type Caption, captionOf } from './caption-result.js';
+import { type AnswerOptions, checkText, generationOptions } from './captioner-options.js';
+import type { EncodedImage } from './encoded-image.js';
+import { textStream } from './text-stream.js';
+import type { VlmModel } from './vlm-model.js';
+
+const NO_TIME = { decodeMs: 0, preprocessMs: 0, visionMs: 0 };
+
+export class Chat {
+  readonly #model: VlmModel;
+  readonly #encode: () => Promise<EncodedImage>;
+  readonly #system: string;
+  readonly #ownsImage: boolean;
+  readonly #number: number;
+  readonly #disposing = new AbortController();
+  #image: Promise<EncodedImage> | null = null;
+  #turns = 0;
+  /** Turns follow each other. */
+  #lastTurn: Promise<unknown> = Promise.resolve();
+
+  /** @internal use `captioner.chat` */
+  constructor(model: VlmModel, encode: () => Promise<EncodedImage>, options: { system: string; ownsImage: boolean }) {
+    this.#model = model;
+    this.#encode = encode;
+    this.#system = options.system;
+    this.#ownsImage = options.ownsImage;
+    this.#number = model.newNumber();
+  }
+
+  /**
+   * The answer. A turn that is aborted or fails is as if it had never been asked; turns asked at once are answered in
+   * order. Throws as `captioner.caption`.
+   */
+  async ask(question: string, options: AnswerOptions = {}): Promise<string> {
+    return (await this.generate(question, options)).text;
+  }
+
+  /** As `ask`, piece by piece while it is written. Leaving the loop is as aborting. */
+  stream(question: string, options: AnswerOptions = {}): AsyncGenerator<string, void, undefined> {
+    return textStream((onText, signal) => this.#turn(question, { ...options, signal }, onText), options.signal);
+  }
+
+  /** As `ask`, with everything that is known about the answer. */
+  generate(question: string, options: AnswerOptions = {}): Promise<Caption> {
+    return this.#turn(question, options, () => {});
+  }
+
+  /** Frees the conversation. A turn under way ends with `DISPOSED`. Idempotent. */
+  async dispose(): Promise<void> {
+    this.#disposing.abort(new MclipError('DISPOSED', 'This chat was disposed.'));
+    await this.#lastTurn.catch(() => {});
+    await this.#model.engine.forgetChat(this.#number).catch(() => {}); // a disposed captioner has forgotten it already
+    if (this.#ownsImage) await (await this.#image?.catch(() => null))?.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  async #turn(question: string, options: AnswerOptions, onText: (delta: string) => void): Promise<Caption> {
+    checkText('question', question);
+    const generation = generationOptions(options);
+    const ends = this.#disposing.signal;
+    const signal = this.#model.until(options.signal === undefined ? ends : AbortSignal.any([options.signal, ends]));
+    signal.throwIfAborted();
+    const before = this.#lastTurn;
+    const answering = (async () => {
+      await before.catch(() => {});
+      signal.throwIfAborted();
+      const start = performance.now();
+      const isFirst = this.#image === null;
+      this.#image ??= this.#encode();
+      this.#image.catch(() => {
+        this.#image = null; // a later turn may try again
+      });
+      const image = await this.#image;
+      const encodedMs = performance.now() - start;
+      const request = {
+        image: image.numberIn(this.#model),
+        chat: { number: this.#number, turns: this.#turns },
+        system: this.#system,
+        question,
+        options: generation,
+      };
+      const answer = await this.#model.engine.generate(request, onText, signal);
+      signal.throwIfAborted();
+      this.#turns++;
+      return captionOf(answer, isFirst && this.#ownsImage ? image.timings : NO_TIME, encodedMs);
+    })();
+    this.#lastTurn = answering;
+    return raceSignal(answering, signal);
+  }
+}

@@ -1,0 +1,49 @@
+import { MclipError } from '../errors.js';
+import type { LocatedModel } from '../model/locate.js';
+import { DTYPES, type Dtype } from '../model/manifest.js';
+import type { DeviceName } from '../platform.js';
+import type { CaptionerOptions } from './captioner-options.js';
+import type { RowDtype, VlmManifest } from './vlm-manifest.js';
+
+/**
+ * The decoder's form follows the device, by measurement (docs/models.md): in wasm int8 decodes many times faster than
+ * q4, whose kernel unpacks every matrix for every token; natively int8 prefills faster and decodes alike.
+ */
+const AUTO_DECODER: Partial<Record<DeviceName, readonly Dtype[]>> = {
+  wasm: ['q8', 'w8', 'fp32', 'q4', 'fp16', 'q4f16'],
+  cpu: ['q8', 'q4', 'w8', 'fp32', 'fp16', 'q4f16'],
+};
+const AUTO_DECODER_GPU: readonly Dtype[] = ['q4f16', 'q4', 'fp16', 'w8', 'fp32', 'q8'];
+/** Reduced-precision compute spoils vision encoders: only forms of full precision are chosen unasked. */
+const AUTO_VISION: readonly Dtype[] = ['w8', 'fp32', 'fp16'];
+const AUTO_ROWS: readonly RowDtype[] = ['fp16', 'fp32', 'q8'];
+
+export interface VlmDtypes {
+  vision: Dtype;
+  decoder: Dtype;
+}
+
+/** @throws {MclipError} `INVALID_ARGUMENT`, listing what the model has. */
+export function chooseVlmDtypes(
+  { id, manifest }: LocatedModel<VlmManifest>,
+  device: DeviceName,
+  option: CaptionerOptions['dtype'] = 'auto',
+): VlmDtypes {
+  const choose = (graph: keyof VlmDtypes, preferred: readonly Dtype[]): Dtype => {
+    const asked = (typeof option === 'object' ? option[graph] : option) ?? 'auto';
+    const { files } = manifest.graphs[graph];
+    const chosen = asked === 'auto' ? preferred.find((dtype) => files[dtype] !== undefined) : asked;
+    if (chosen !== undefined && files[chosen] !== undefined) return chosen;
+    const available = DTYPES.filter((dtype) => files[dtype] !== undefined).join(', ');
+    throw new MclipError('INVALID_ARGUMENT', `${id} has no ${graph} graph with dtype '${asked}'; it has ${available}.`);
+  };
+  return {
+    vision: choose('vision', AUTO_VISION),
+    decoder: choose('decoder', AUTO_DECODER[device] ?? AUTO_DECODER_GPU),
+  };
+}
+
+/** The table of rows to read, or null when only a graph has them. */
+export function chooseRows({ embedding }: VlmManifest): RowDtype | null {
+  return AUTO_ROWS.find((dtype) => embedding?.files[dtype] !== undefined) ?? null;
+}

@@ -1,0 +1,104 @@
+/**
+ * Token embeddings as what they are, a look-up: rows are read where they lie (disk, blob, memory) and the table, the
+ * largest file of a small language model, is never loaded as a whole.
+ */
+import { Tensor } from 'onnxruntime-common';
+import { MclipError } from '../errors.js';
+import type { RandomAccess, Session } from '../platform.js';
+import { fromHalves } from './half.js';
+import type { RowDtype } from './vlm-manifest.js';
+
+export interface EmbeddingRows {
+  /** The embeddings of `ids`, one row of `hidden` values each, into `target` from row `firstRow` on. */
+  read(ids: readonly number[], target: Float32Array, firstRow: number): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+export interface TableLayout {
+  dtype: RowDtype;
+  rows: number;
+  hidden: number;
+  /** Of the first row, bytes from the beginning of the file. */
+  offset: number;
+}
+
+const BYTES_PER_VALUE: Record<RowDtype, number> = { fp32: 4, fp16: 2, q8: 1 };
+/** Of a `q8` row's scale. */
+const SCALE_BYTES = 4;
+
+/** Rows of a file. */
+export class TableRows implements EmbeddingRows {
+  readonly #file: RandomAccess;
+  readonly #layout: TableLayout;
+  readonly #rowBytes: number;
+
+  /** @throws {MclipError} `MODEL_CORRUPT` when the file is too short for its rows. */
+  constructor(file: RandomAccess, layout: TableLayout) {
+    this.#file = file;
+    this.#layout = layout;
+    this.#rowBytes = layout.hidden * BYTES_PER_VALUE[layout.dtype] + (layout.dtype === 'q8' ? SCALE_BYTES : 0);
+    const expected = layout.offset + layout.rows * this.#rowBytes;
+    if (file.size < expected) {
+      throw new MclipError('MODEL_CORRUPT', `The embedding table has ${file.size} bytes, its rows take ${expected}.`);
+    }
+  }
+
+  async read(ids: readonly number[], target: Float32Array, firstRow: number): Promise<void> {
+    const { rows, offset, hidden, dtype } = this.#layout;
+    for (const id of ids) {
+      if (id >= rows) throw new MclipError('MODEL_CORRUPT', `Token ${id} is beyond the ${rows} rows of the table.`);
+    }
+    const bytes = new Uint8Array(ids.length * this.#rowBytes);
+    const row = (index: number) => bytes.subarray(index * this.#rowBytes, (index + 1) * this.#rowBytes);
+    await Promise.all(ids.map((id, index) => this.#file.read(row(index), offset + id * this.#rowBytes)));
+    if (dtype === 'q8') {
+      ids.forEach((_, index) => scaleRow(row(index), target, (firstRow + index) * hidden));
+    } else if (dtype === 'fp16') {
+      fromHalves(new Uint16Array(bytes.buffer), target, firstRow * hidden);
+    } else {
+      target.set(new Float32Array(bytes.buffer), firstRow * hidden);
+    }
+  }
+
+  dispose(): Promise<void> {
+    return this.#file.close();
+  }
+}
+
+function scaleRow(row: Uint8Array, target: Float32Array, offset: number): void {
+  const scale = new DataView(row.buffer, row.byteOffset).getFloat32(0, true);
+  const values = new Int8Array(row.buffer, row.byteOffset + SCALE_BYTES, row.length - SCALE_BYTES);
+  for (let i = 0; i < values.length; i++) target[offset + i] = values[i] * scale;
+}
+
+/** Rows by running a graph, for tables in a form that cannot be read directly. */
+export class GraphRows implements EmbeddingRows {
+  readonly #session: Session;
+  readonly #hidden: number;
+
+  constructor(session: Session, hidden: number) {
+    this.#session = session;
+    this.#hidden = hidden;
+  }
+
+  async read(ids: readonly number[], target: Float32Array, firstRow: number): Promise<void> {
+    const inputIds = new Tensor('int64', BigInt64Array.from(ids, BigInt), [1, ids.length]);
+    const outputs = await this.#session.run({ [this.#session.inputNames[0]!]: inputIds });
+    const { data, type } = outputs[this.#session.outputNames[0]!]!;
+    if (data.length !== ids.length * this.#hidden) {
+      throw new MclipError('MODEL_CORRUPT', `The embed graph gave ${data.length} values for ${ids.length} tokens.`);
+    }
+    if (type === 'float16') fromHalves(halfBits(data), target, firstRow * this.#hidden);
+    else target.set(data as Float32Array, firstRow * this.#hidden);
+  }
+
+  dispose(): Promise<void> {
+    return this.#session.release();
+  }
+}
+
+/** The bits of a float16 tensor's data, whatever array this engine holds them in. */
+export function halfBits(data: unknown): Uint16Array {
+  const { buffer, byteOffset, length } = data as Uint16Array;
+  return new Uint16Array(buffer, byteOffset, length);
+}

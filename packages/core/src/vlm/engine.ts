@@ -1,0 +1,345 @@
+/**
+ * The computing half of a captioner: pictures to image features, and conversations about them to text. Pictures and
+ * chats stay here and are known by number, so that only words cross to the caller. Runs on the caller's thread
+ * (`worker: false`) or inside a worker behind `RemoteVlmEngine`; both are a `VlmEngine`.
+ */
+import { Tensor } from 'onnxruntime-common';
+import { MclipError } from '../errors.js';
+import { type PreprocessConfig, preprocess } from '../image/preprocess.js';
+import { cropRegion } from '../image/rgb-image.js';
+import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings, Session } from '../platform.js';
+import { Slots } from '../slots.js';
+import { Qwen2Tokenizer } from '../text/qwen2-tokenizer.js';
+import { Decoder, type KvCache } from './decoder.js';
+import { type EmbeddingRows, GraphRows, halfBits, TableRows } from './embedding-rows.js';
+import { type Generated, type GenerationOptions, generate, type LanguageModel } from './generation.js';
+import { fromHalves } from './half.js';
+import { Prompts } from './prompt.js';
+import { optionLogProbabilities } from './score-options.js';
+import type { RowDtype, VlmManifest } from './vlm-manifest.js';
+
+/** `'pad'`: the whole picture on a black square, as trained. `'crop'`: its centre square, sides lost. */
+export type VlmFit = 'pad' | 'crop';
+
+export interface VlmLoadRequest {
+  vision: ModelFile;
+  decoder: ModelFile;
+  /** A table of raw rows, or a graph that looks them up. */
+  rows: { file: ModelFile; dtype: RowDtype } | { graph: ModelFile };
+  tokenizerJson: string;
+  device: DeviceName;
+  numThreads: number;
+  /** False: the vision encoder is loaded for each picture and freed after it. */
+  keepVision: boolean;
+}
+
+export interface EncodeRequest {
+  /** Number to know it by, never used before. */
+  image: number;
+  source: PortableImage;
+  /** Pixels. */
+  size: number;
+  fit: VlmFit;
+}
+
+export interface EncodeTimings {
+  decodeMs: number;
+  preprocessMs: number;
+  visionMs: number;
+}
+
+/** A question about a picture, or the next one in a chat about it. */
+export interface QuestionRequest {
+  image: number;
+  system: string;
+  question: string;
+}
+
+export interface GenerateRequest extends QuestionRequest {
+  /** Null outside of chats; else its number and the turns of it that the caller has seen to the end. */
+  chat: { number: number; turns: number } | null;
+  options: GenerationOptions;
+}
+
+export interface Answered
+  extends Pick<Generated, 'text' | 'tokenIds' | 'finishReason' | 'prefillMs' | 'firstTokenMs' | 'decodeMs'> {
+  /** Of the prompt, the picture's and earlier turns' included. */
+  promptTokens: number;
+}
+
+export interface VlmEngine {
+  load(request: VlmLoadRequest): Promise<void>;
+  encodeImage(request: EncodeRequest, signal?: AbortSignal): Promise<EncodeTimings>;
+  generate(request: GenerateRequest, onText: (delta: string) => void, signal?: AbortSignal): Promise<Answered>;
+  /** Natural logarithm of the probability that the answer is this option, for each. */
+  score(request: QuestionRequest & { options: readonly string[] }, signal?: AbortSignal): Promise<number[]>;
+  forgetImage(image: number): Promise<void>;
+  /** Not while a turn of it is under way. */
+  forgetChat(chat: number): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+interface ImageState {
+  /** [tokens, hidden] */
+  features: Float32Array;
+  /** By system text: the conversation up to the end of the picture. */
+  prefixes: Map<string, Promise<KvCache>>;
+  users: number;
+  forgotten: boolean;
+}
+
+interface ChatState {
+  turns: number;
+  cache: KvCache;
+  /** Ids of the last answer that `cache` has not seen. */
+  unfed: number[];
+  /** All ids so far. */
+  history: number[];
+}
+
+interface Loaded {
+  request: VlmLoadRequest;
+  vision: Session | null;
+  prompts: Prompts;
+  model: LanguageModel;
+}
+
+export class LocalVlmEngine implements VlmEngine {
+  readonly #runtime: Runtime;
+  readonly #manifest: VlmManifest;
+  readonly #maxPixels: number;
+  /** Runs never overlap: some runtimes cannot, and none gains from it. */
+  readonly #turn = new Slots([null]);
+  readonly #images = new Map<number, ImageState>();
+  /** After the last two turns: the caller may abort a turn that has just ended here. */
+  readonly #chats = new Map<number, ChatState[]>();
+  #loaded: Loaded | null = null;
+  #disposed = false;
+
+  constructor(runtime: Runtime, manifest: VlmManifest, { maxPixels }: RuntimeSettings) {
+    this.#runtime = runtime;
+    this.#manifest = manifest;
+    this.#maxPixels = maxPixels;
+  }
+
+  async load(request: VlmLoadRequest): Promise<void> {
+    const { device, numThreads } = request;
+    const { decoder: config, prompt } = this.#manifest;
+    const tokenizer = Qwen2Tokenizer.fromJSON(request.tokenizerJson);
+    const prompts = new Prompts(tokenizer, prompt);
+    const keepOnDevice = Array.from({ length: config.layers }, (_, i) => [
+      `present.${i}.key`,
+      `present.${i}.value`,
+    ]).flat();
+    const made: { release(): Promise<void> }[] = [];
+    try {
+      const vision = request.keepVision
+        ? await this.#runtime.createSession(request.vision, { device, numThreads })
+        : null;
+      if (vision !== null) made.push(vision);
+      const session = await this.#runtime.createSession(request.decoder, { device, numThreads, keepOnDevice });
+      made.push(session);
+      const rows = await this.#openRows(request);
+      made.push({ release: () => rows.dispose() });
+      const decoder = new Decoder(session, config);
+      if (this.#disposed) throw new MclipError('DISPOSED', 'The model was disposed while it was loading.');
+      this.#loaded = {
+        request,
+        vision,
+        prompts,
+        model: {
+          decoder,
+          rows,
+          tokenizer,
+          stopIds: prompts.stopIds,
+          contextLength: config.contextLength,
+          inTurn: (run) => this.#inTurn(run),
+        },
+      };
+    } catch (error) {
+      for (const resource of made) await resource.release().catch(() => {});
+      throw error;
+    }
+  }
+
+  async #openRows({ rows, device, numThreads }: VlmLoadRequest): Promise<EmbeddingRows> {
+    const { hidden } = this.#manifest.decoder;
+    if ('graph' in rows)
+      return new GraphRows(await this.#runtime.createSession(rows.graph, { device, numThreads }), hidden);
+    const file = await this.#runtime.openFile(rows.file);
+    return new TableRows(file, { dtype: rows.dtype, rows: this.#manifest.embedding!.rows, hidden, offset: 0 });
+  }
+
+  async encodeImage({ image, source, size, fit }: EncodeRequest, signal?: AbortSignal): Promise<EncodeTimings> {
+    const start = performance.now();
+    const rgb = await this.#decode(source, signal);
+    const decoded = performance.now();
+    const { mean, std, interpolation } = this.#manifest.image;
+    const config: PreprocessConfig = { size, fit, interpolation, mean, std, cropOffset: 'floor' };
+    const pixelValues = new Tensor('float32', preprocess(rgb, config), [1, 3, size, size]);
+    const preprocessed = performance.now();
+    const features = await this.#inTurn(() => {
+      signal?.throwIfAborted();
+      return this.#imageFeatures(pixelValues, size);
+    });
+    this.#images.set(image, { features, prefixes: new Map(), users: 0, forgotten: false });
+    return {
+      decodeMs: decoded - start,
+      preprocessMs: preprocessed - decoded,
+      visionMs: performance.now() - preprocessed,
+    };
+  }
+
+  async #decode({ source, region }: PortableImage, signal: AbortSignal | undefined) {
+    try {
+      signal?.throwIfAborted();
+      const decoded = await this.#runtime.decodeImage(source, { maxPixels: this.#maxPixels });
+      signal?.throwIfAborted();
+      return region === undefined ? decoded : cropRegion(decoded, region);
+    } finally {
+      // a bitmap or video frame that came here is ours, and video stalls when its frames are kept
+      if (source.kind === 'native') (source.image as { close?: () => void }).close?.();
+    }
+  }
+
+  async #imageFeatures(pixelValues: Tensor, size: number): Promise<Float32Array> {
+    const { request, vision: kept } = this.#ready();
+    const { device, numThreads } = request;
+    const vision = kept ?? (await this.#runtime.createSession(request.vision, { device, numThreads }));
+    try {
+      const { input, output } = this.#manifest.graphs.vision;
+      const outputs = await vision.run({ [input ?? vision.inputNames[0]!]: pixelValues });
+      const { data, type } = outputs[output ?? vision.outputNames[0]!]!;
+      const expected = (size / this.#manifest.image.patch) ** 2 * this.#manifest.decoder.hidden;
+      if (data.length !== expected) {
+        throw new MclipError(
+          'MODEL_CORRUPT',
+          `The vision graph gave ${data.length} values at ${size} px, expected ${expected}.`,
+        );
+      }
+      const features = new Float32Array(expected);
+      if (type === 'float16') fromHalves(halfBits(data), features);
+      else features.set(data as Float32Array);
+      return features;
+    } finally {
+      if (kept === null) await vision.release();
+    }
+  }
+
+  async generate(request: GenerateRequest, onText: (delta: string) => void, signal?: AbortSignal): Promise<Answered> {
+    const { model, prompts } = this.#ready();
+    const { chat, question, options } = request;
+    return this.#withPrefix(request, async (prefix) => {
+      const before = chat === null ? undefined : this.#chatAfter(chat);
+      const start = before?.cache ?? prefix;
+      const prompt =
+        before === undefined ? prompts.firstQuestion(question) : [...before.unfed, ...prompts.nextQuestion(question)];
+      const history = before?.history ?? prompts.beforeImage(request.system);
+      const { cache, unfed, ...answer } = await generate(model, prompt, start, history, options, onText, signal);
+      if (chat === null || this.#disposed) {
+        cache.dispose();
+      } else {
+        const after = { turns: chat.turns + 1, cache, unfed, history: [...history, ...prompt, ...answer.tokenIds] };
+        this.#chats.set(chat.number, before === undefined ? [after] : [before, after]);
+      }
+      return { ...answer, promptTokens: start.length + prompt.length };
+    });
+  }
+
+  /** The chat as the caller knows it; turns it has not seen are undone, and older ones freed. */
+  #chatAfter({ number, turns }: { number: number; turns: number }): ChatState | undefined {
+    const states = this.#chats.get(number) ?? [];
+    const known = states.filter((state) => state.turns === turns);
+    for (const state of states) if (!known.includes(state)) state.cache.dispose();
+    this.#chats.set(number, known);
+    return known[0];
+  }
+
+  async score(request: QuestionRequest & { options: readonly string[] }, signal?: AbortSignal): Promise<number[]> {
+    const { model, prompts } = this.#ready();
+    return this.#withPrefix(request, (prefix) =>
+      optionLogProbabilities(
+        model,
+        prompts.firstQuestion(request.question),
+        prefix,
+        request.options.map((option) => prompts.answer(option)),
+        signal,
+      ),
+    );
+  }
+
+  /** Lends the conversation up to the end of the picture, computed on first use and kept with the picture. */
+  async #withPrefix<T>({ image, system }: QuestionRequest, work: (prefix: KvCache) => Promise<T>): Promise<T> {
+    const state = this.#images.get(image);
+    if (state === undefined)
+      throw new MclipError('DISPOSED', 'This encoded image was disposed; encode the image again.');
+    state.users++;
+    try {
+      let prefix = state.prefixes.get(system);
+      if (prefix === undefined) {
+        prefix = this.#prefill(state.features, system);
+        state.prefixes.set(system, prefix);
+        prefix.catch(() => state.prefixes.delete(system)); // a later question may try again
+      }
+      return await work(await prefix);
+    } finally {
+      state.users--;
+      freeWhenUnused(state);
+    }
+  }
+
+  async #prefill(features: Float32Array, system: string): Promise<KvCache> {
+    const { model, prompts } = this.#ready();
+    const ids = prompts.beforeImage(system);
+    const embeds = new Float32Array(ids.length * model.decoder.hidden + features.length);
+    await model.rows.read(ids, embeds, 0);
+    embeds.set(features, ids.length * model.decoder.hidden);
+    const nothing = model.decoder.emptyCache();
+    return model.inTurn(() => model.decoder.extend(embeds, nothing));
+  }
+
+  async forgetImage(image: number): Promise<void> {
+    const state = this.#images.get(image);
+    this.#images.delete(image);
+    if (state === undefined) return;
+    state.forgotten = true;
+    freeWhenUnused(state);
+  }
+
+  async forgetChat(chat: number): Promise<void> {
+    for (const { cache } of this.#chats.get(chat) ?? []) cache.dispose();
+    this.#chats.delete(chat);
+  }
+
+  /** Waits for the run under way, then frees everything. */
+  dispose(): Promise<void> {
+    this.#disposed = true;
+    return this.#turn.use(async () => {
+      const loaded = this.#loaded;
+      this.#loaded = null;
+      for (const chat of [...this.#chats.keys()]) await this.forgetChat(chat);
+      for (const image of [...this.#images.keys()]) await this.forgetImage(image);
+      await loaded?.vision?.release();
+      await loaded?.model.decoder.release();
+      await loaded?.model.rows.dispose();
+    });
+  }
+
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    return this.#turn.use(async () => {
+      this.#ready();
+      return run();
+    });
+  }
+
+  #ready(): Loaded {
+    if (this.#loaded === null) throw new MclipError('DISPOSED', 'The model is not loaded.');
+    return this.#loaded;
+  }
+}
+
+function freeWhenUnused({ forgotten, users, prefixes }: ImageState): void {
+  if (!forgotten || users > 0) return;
+  for (const prefix of prefixes.values()) prefix.then((cache) => cache.dispose()).catch(() => {});
+  prefixes.clear();
+}

@@ -1,0 +1,59 @@
+/** A `VlmEngine` that lives in a worker, where `serveVlmEngine` answers. */
+import { MclipError } from '../errors.js';
+import type { RuntimeSettings, WorkerPort } from '../platform.js';
+import { WorkerClient } from '../worker/channel.js';
+import { ownedBytes, ownedParts } from '../worker/owned-parts.js';
+import type {
+  Answered,
+  EncodeRequest,
+  EncodeTimings,
+  GenerateRequest,
+  QuestionRequest,
+  VlmEngine,
+  VlmLoadRequest,
+} from './engine.js';
+import type { VlmManifest } from './vlm-manifest.js';
+
+export class RemoteVlmEngine implements VlmEngine {
+  readonly #client: WorkerClient;
+  readonly #opened: Promise<void>;
+
+  constructor(port: WorkerPort, manifest: VlmManifest, settings: RuntimeSettings) {
+    this.#client = new WorkerClient(port);
+    this.#opened = this.#client.call('open', { manifest, settings });
+    this.#opened.catch(() => {}); // reported by the first load
+  }
+
+  async load(request: VlmLoadRequest): Promise<void> {
+    await this.#opened;
+    const { vision, decoder, rows } = request;
+    const files = [vision, decoder, 'graph' in rows ? rows.graph : rows.file];
+    await this.#client.call('load', request, undefined, files.flatMap(ownedBytes));
+  }
+
+  encodeImage(request: EncodeRequest, signal?: AbortSignal): Promise<EncodeTimings> {
+    return this.#client.call('encodeImage', request, signal, ownedParts(request.source));
+  }
+
+  generate(request: GenerateRequest, onText: (delta: string) => void, signal?: AbortSignal): Promise<Answered> {
+    return this.#client.call('generate', request, signal, [], (delta) => onText(delta as string));
+  }
+
+  score(request: QuestionRequest & { options: readonly string[] }, signal?: AbortSignal): Promise<number[]> {
+    return this.#client.call('score', request, signal);
+  }
+
+  forgetImage(image: number): Promise<void> {
+    return this.#client.call('forgetImage', { image });
+  }
+
+  forgetChat(chat: number): Promise<void> {
+    return this.#client.call('forgetChat', { chat });
+  }
+
+  async dispose(): Promise<void> {
+    this.#client.cancelAll(new MclipError('DISPOSED', 'The model was disposed while this call was under way.'));
+    await this.#client.call('dispose', {}).catch(() => {}); // a worker that died is disposed of
+    await this.#client.terminate(new MclipError('DISPOSED', 'The model was disposed.'));
+  }
+}

@@ -1,0 +1,43 @@
+/** The worker's side of a `RemoteVlmEngine`. Apart from it, so that a page with a worker does not carry the engine. */
+import type { Runtime, RuntimeSettings } from '../platform.js';
+import { type ServerPort, serve } from '../worker/channel.js';
+import {
+  type EncodeRequest,
+  type GenerateRequest,
+  LocalVlmEngine,
+  type QuestionRequest,
+  type VlmLoadRequest,
+} from './engine.js';
+import type { VlmManifest } from './vlm-manifest.js';
+
+export function serveVlmEngine(port: ServerPort, loadRuntime: (settings: RuntimeSettings) => Promise<Runtime>): void {
+  let engine: Promise<LocalVlmEngine>;
+  serve(port, {
+    async open({ manifest, settings }: { manifest: VlmManifest; settings: RuntimeSettings }) {
+      engine = loadRuntime(settings).then((runtime) => new LocalVlmEngine(runtime, manifest, settings));
+      await engine;
+      return { result: null };
+    },
+    async load(request: VlmLoadRequest) {
+      return { result: await (await engine).load(request) };
+    },
+    async encodeImage(request: EncodeRequest, signal) {
+      return { result: await (await engine).encodeImage(request, signal) };
+    },
+    async generate(request: GenerateRequest, signal, emit) {
+      return { result: await (await engine).generate(request, emit, signal) };
+    },
+    async score(request: QuestionRequest & { options: readonly string[] }, signal) {
+      return { result: await (await engine).score(request, signal) };
+    },
+    async forgetImage({ image }: { image: number }) {
+      return { result: await (await engine).forgetImage(image) };
+    },
+    async forgetChat({ chat }: { chat: number }) {
+      return { result: await (await engine).forgetChat(chat) };
+    },
+    async dispose() {
+      return { result: await (await engine).dispose() };
+    },
+  });
+}

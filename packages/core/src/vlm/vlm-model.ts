@@ -1,0 +1,186 @@
+/** One vision-language model on the caller's side: where its files are, on which device it runs, what is under way. */
+import { raceSignal } from '../abort.js';
+import { type ResolvedSettings, resolveSettings } from '../configure.js';
+import { MclipError } from '../errors.js';
+import { type LocatedModel, locateModel } from '../model/locate.js';
+import type { ManifestFile } from '../model/manifest.js';
+import { DownloadProgress } from '../model/progress.js';
+import type { DeviceName, ModelFile, Platform, RuntimeSettings } from '../platform.js';
+import {
+  type CaptionerOptions,
+  check,
+  DEFAULT_CAPTIONER,
+  type Device,
+  type ViewOptions,
+  viewOf,
+} from './captioner-options.js';
+import { chooseRows, chooseVlmDtypes, type VlmDtypes } from './choose-vlm-dtype.js';
+import type { EncodeTimings, VlmEngine, VlmLoadRequest } from './engine.js';
+import { RemoteVlmEngine } from './remote-engine.js';
+import type { VlmManifest } from './vlm-manifest.js';
+import { vlmFamily } from './vlm-presets.js';
+
+type Fetched = Pick<VlmLoadRequest, 'vision' | 'decoder' | 'rows' | 'tokenizerJson'>;
+
+export class VlmModel {
+  readonly manifest: VlmManifest;
+  readonly engine: VlmEngine;
+  readonly platform: Platform;
+  readonly device: Device;
+  readonly #settings: ResolvedSettings;
+  readonly #disposing = new AbortController();
+  #lastNumber = 0;
+
+  /** @throws {MclipError} as `createCaptioner` */
+  static async open(platform: Platform, options: CaptionerOptions): Promise<VlmModel> {
+    const { model = DEFAULT_CAPTIONER, device = 'auto', memory = 'auto', worker = true, signal } = options;
+    signal?.throwIfAborted();
+    const settings = resolveSettings(options);
+    check(['auto', 'low', 'high'].includes(memory), 'memory', memory, "'auto', 'low' or 'high'");
+    if (device !== 'auto' && !platform.supportedDevices.includes(device)) {
+      throw new MclipError(
+        'DEVICE_UNAVAILABLE',
+        `device '${device}' does not exist here; choose 'auto' or one of ${platform.supportedDevices.join(', ')}.`,
+      );
+    }
+    const located = await raceSignal(locateModel(platform, model, vlmFamily, { settings, signal }), signal);
+    const runtimeSettings = platform.runtimeSettings(settings);
+    const engine = worker
+      ? new RemoteVlmEngine(platform.startWorker(settings, 'vlm'), located.manifest, runtimeSettings)
+      : await localEngine(platform, located.manifest, runtimeSettings);
+    try {
+      const parts = { platform, settings, located, engine };
+      const loading = loadOnDevice(parts, device === 'auto' ? platform.autoDevices() : [device], options);
+      return new VlmModel(parts, await raceSignal(loading, signal));
+    } catch (error) {
+      await engine.dispose();
+      throw error;
+    }
+  }
+
+  private constructor({ platform, settings, located, engine }: Parts, device: Device) {
+    this.platform = platform;
+    this.manifest = located.manifest;
+    this.engine = engine;
+    this.device = device;
+    this.#settings = settings;
+  }
+
+  /** The caller's signal, or the end of the model. */
+  until(signal: AbortSignal | undefined): AbortSignal {
+    const ends = this.#disposing.signal;
+    return signal === undefined ? ends : AbortSignal.any([signal, ends]);
+  }
+
+  /** A number that no picture or chat had before. */
+  newNumber(): number {
+    return ++this.#lastNumber;
+  }
+
+  /** Encodes a picture under a number. It stays in the engine until it is forgotten. */
+  async encodeImage(image: unknown, options: ViewOptions): Promise<EncodeTimings & { number: number }> {
+    const view = viewOf(options, this.manifest);
+    const signal = this.until(options.signal);
+    signal.throwIfAborted();
+    const portable = this.platform.portableImage(image, { settings: this.#settings, signal });
+    const source = await raceSignal(portable, signal);
+    const number = this.newNumber();
+    const encoding = this.engine.encodeImage({ image: number, source, ...view }, signal);
+    try {
+      return { number, ...(await raceSignal(encoding, signal)) };
+    } catch (error) {
+      encoding.then(() => this.engine.forgetImage(number)).catch(() => {});
+      throw error;
+    }
+  }
+
+  async dispose(): Promise<void> {
+    this.#disposing.abort(new MclipError('DISPOSED', 'The captioner was disposed.'));
+    await this.engine.dispose();
+  }
+}
+
+interface Parts {
+  platform: Platform;
+  settings: ResolvedSettings;
+  located: LocatedModel<VlmManifest>;
+  engine: VlmEngine;
+}
+
+/** Fetches and loads on the first device that works: the files depend on it. */
+async function loadOnDevice(
+  parts: Parts,
+  candidates: readonly DeviceName[],
+  options: CaptionerOptions,
+): Promise<Device> {
+  const { platform, settings, located, engine } = parts;
+  const { device: asked = 'auto', memory = 'auto' } = options;
+  const rejected: Device['rejected'] = [];
+  for (const name of candidates) {
+    const dtypes = chooseVlmDtypes(located, name, options.dtype);
+    const { count, limitedBy } = platform.threads(name, settings);
+    const keepVision = memory === 'high' || (memory === 'auto' && name !== 'wasm');
+    try {
+      const files = await fetchFiles(parts, dtypes, options);
+      await engine.load({ ...files, device: name, numThreads: count, keepVision });
+      const why = asked === 'auto' ? 'the best device that works here' : 'asked for';
+      const reason = limitedBy === null ? why : `${why}; ${limitedBy}`;
+      return { name, dtype: dtypes.decoder, threads: count, reason, rejected };
+    } catch (error) {
+      const isLast = rejected.length + 1 === candidates.length;
+      if (isLast || !MclipError.isInstance(error) || error.code !== 'DEVICE_UNAVAILABLE') throw error;
+      rejected.push({ name, why: error.message });
+    }
+  }
+  throw new MclipError('DEVICE_UNAVAILABLE', 'There is no device to run on.');
+}
+
+async function fetchFiles(
+  { platform, settings, located }: Parts,
+  { vision, decoder }: VlmDtypes,
+  options: CaptionerOptions,
+): Promise<Fetched> {
+  const stop = new AbortController();
+  const signal = options.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, options.signal]);
+  const progress = new DownloadProgress(options.onProgress);
+  const { graphs, embedding, tokenizer } = located.manifest;
+  const fetchOne = async (file: ManifestFile): Promise<ModelFile> => {
+    const onBytes = progress.track(file.file, file.bytes);
+    const data = file.data === undefined ? null : fetchOne(file.data);
+    const fetched = await platform.fetchFile(await located.locate(file), { settings, signal, onBytes });
+    await data; // onnxruntime finds it beside the graph
+    return fetched;
+  };
+  const fetchTokenizer = async () => {
+    const { url } = await located.locate({ file: tokenizer.file, bytes: null, sha256: tokenizer.sha256 });
+    const text = await platform.fetchText(url, { settings, signal });
+    if (text === null) throw new MclipError('MODEL_NOT_FOUND', `The manifest's tokenizer does not exist: ${url}.`);
+    return text;
+  };
+  const fetchRows = async (): Promise<VlmLoadRequest['rows']> => {
+    const dtype = chooseRows(located.manifest);
+    if (dtype !== null) return { file: await fetchOne(embedding!.files[dtype]!), dtype };
+    const { fp16, fp32, ...others } = graphs.embed!.files;
+    return { graph: await fetchOne(fp16 ?? fp32 ?? Object.values(others)[0]!) };
+  };
+  const files = [
+    fetchOne(graphs.vision.files[vision]!),
+    fetchOne(graphs.decoder.files[decoder]!),
+    fetchRows(),
+    fetchTokenizer(),
+  ] as const;
+  for (const file of files) file.catch((error) => stop.abort(error)); // one that fails takes the others along
+  try {
+    const [visionFile, decoderFile, rows, tokenizerJson] = await Promise.all(files);
+    return { vision: visionFile, decoder: decoderFile, rows, tokenizerJson };
+  } catch (error) {
+    await Promise.allSettled(files); // nothing is left half written when the caller hears of it
+    throw error;
+  }
+}
+
+/** Imported when asked for: with a worker, its code is the worker's. */
+async function localEngine(platform: Platform, manifest: VlmManifest, settings: RuntimeSettings): Promise<VlmEngine> {
+  const [runtime, { LocalVlmEngine }] = await Promise.all([platform.loadRuntime(settings), import('./engine.js')]);
+  return new LocalVlmEngine(runtime, manifest, settings);
+}
