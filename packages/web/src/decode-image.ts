@@ -148,7 +148,8 @@ function undecodable({ format }: ImageHeader, start: Uint8Array, size: number, c
   }
   if (format === 'svg') {
     const message =
-      'SVG files cannot be decoded in a worker: show it in an <img> or draw it to a canvas, and pass that.';
+      "SVG files cannot be decoded in a worker. On a page, give the Blob its type, 'image/svg+xml'; in a worker of your " +
+      'own, pass pixels.';
     return new MclipError('IMAGE_DECODE', message, { cause });
   }
   const shown = String.fromCharCode(...start).replaceAll(/[^\x20-\x7e]/g, '.');

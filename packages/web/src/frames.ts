@@ -21,8 +21,9 @@ export function openFrames(video: unknown): FrameSource {
     const track = liveTrack(element.srcObject);
     return track !== null && hasProcessor() ? trackFrames(track) : elementFrames(element);
   }
-  const track = kind === 'MediaStream' ? liveTrack(video as MediaStream) : (video as MediaStreamTrack | null);
-  if (/Track$|^MediaStream$/.test(kind) && track?.kind === 'video') {
+  // both have subclasses: Firefox's stream of a canvas is a CanvasCaptureMediaStream
+  const track = /MediaStream$/.test(kind) ? liveTrack(video as MediaStream) : (video as MediaStreamTrack | null);
+  if (/MediaStream(Track)?$/.test(kind) && track?.kind === 'video') {
     return hasProcessor() ? trackFrames(track) : hiddenElementFrames(track);
   }
   throw new MclipError(

@@ -32,8 +32,14 @@ export function readImageHeader(bytes: Uint8Array): ImageHeader {
   if (start.startsWith('BM')) return header('bmp', () => [view.getInt32(18, true), Math.abs(view.getInt32(22, true))]);
   if (/^.{4}ftypavi[fs]/s.test(start)) return header('avif', () => avifSize(view, text(0, 4096)));
   if (/^.{4}ftyp(hei|hev|mif1|msf1)/s.test(start)) return header('heic');
-  if (/^\s*(\ufeff|\xef\xbb\xbf)?<(\?xml|!--|!DOCTYPE svg|svg)/i.test(text(0, 64))) return header('svg');
+  if (startsAsSvg(bytes)) return header('svg');
   return header('unknown');
+}
+
+/** SVG, or another XML file. */
+export function startsAsSvg(bytes: Uint8Array): boolean {
+  const start = String.fromCharCode(...bytes.subarray(0, 64));
+  return /^\s*(\ufeff|\xef\xbb\xbf)?<(\?xml|!--|!DOCTYPE svg|svg)/i.test(start);
 }
 
 /** From the frame header (SOF0 to SOF15, which leaves out tables C4, C8 and CC). */

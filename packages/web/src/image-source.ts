@@ -4,6 +4,7 @@
  */
 import { MclipError, type RawImage, type Region } from '@mclip/core';
 import { checkPixelCount, type FetchOptions, type PortableImage, portablePixels } from '@mclip/core/adapter';
+import { startsAsSvg } from './image-header.js';
 import { pageUrl } from './page-url.js';
 import { request } from './request.js';
 
@@ -44,11 +45,11 @@ async function wholeImage(image: unknown, options: FetchOptions): Promise<Source
       return fromUrl(pageUrl(image as string | URL), options);
     case 'Blob':
     case 'File':
-      return { kind: 'blob', blob: image as Blob };
+      return fromBlob(image as Blob, maxPixels);
     case 'ArrayBuffer':
-      return { kind: 'bytes', bytes: new Uint8Array((image as ArrayBuffer).slice(0)) };
+      return fromBytes(new Uint8Array((image as ArrayBuffer).slice(0)), maxPixels);
     case 'Uint8Array':
-      return { kind: 'bytes', bytes: (image as Uint8Array).slice() };
+      return fromBytes((image as Uint8Array).slice(), maxPixels);
     case 'HTMLImageElement':
       return fromElement(image as HTMLImageElement, maxPixels);
     case 'HTMLVideoElement': {
@@ -78,10 +79,22 @@ async function wholeImage(image: unknown, options: FetchOptions): Promise<Source
 }
 
 async function fromUrl(url: string, options: FetchOptions): Promise<Source> {
-  if (url.startsWith('data:')) return { kind: 'blob', blob: dataUrlBlob(url) };
+  const { maxPixels } = options.settings;
+  if (url.startsWith('data:')) return fromBlob(dataUrlBlob(url), maxPixels);
   const response = await request(url, options);
   if (response === null) throw new MclipError('IMAGE_DECODE', `No image at ${url} (404).`);
-  return { kind: 'blob', blob: await response.blob() };
+  return fromBlob(await response.blob(), maxPixels);
+}
+
+async function fromBlob(blob: Blob, maxPixels: number): Promise<Source> {
+  // in a worker there is nothing to draw it with: the decoder says so
+  if (!blob.type.startsWith('image/svg') || globalThis.document === undefined) return { kind: 'blob', blob };
+  return { kind: 'native', image: await (await import('./svg.js')).drawSvg(blob, maxPixels) };
+}
+
+function fromBytes(bytes: Uint8Array, maxPixels: number): Source | Promise<Source> {
+  if (!startsAsSvg(bytes)) return { kind: 'bytes', bytes };
+  return fromBlob(new Blob([bytes as BlobPart], { type: 'image/svg+xml' }), maxPixels);
 }
 
 /** By hand: a Content-Security-Policy with connect-src 'self' forbids to fetch it. */

@@ -76,7 +76,10 @@ for (const worker of [true, false]) {
           'wrong channels': { data: new Uint8Array(20), width: 2, height: 2, channels: 5 },
           'wrong length': { data: new Uint8Array(11), width: 2, height: 2, channels: 3 },
           HEIC: '/files/photo.heic',
-          SVG: new Blob(['<svg xmlns="http://www.w3.org/2000/svg"/>'], { type: 'image/svg+xml' }),
+          'SVG without its type': new Blob(['<svg xmlns="http://www.w3.org/2000/svg"/>']),
+          'damaged SVG': new Blob(['<svg xmlns="http://www.w3.org/2000/svg"><g>'], { type: 'image/svg+xml' }),
+          'huge SVG': new TextEncoder().encode('<svg xmlns="http://www.w3.org/2000/svg" width="9999" height="9999"/>'),
+          'SVG that is another XML': new TextEncoder().encode('<?xml version="1.0"?><html/>'),
           'missing URL': '/files/none.png',
           'other origin': 'http://localhost:1/cat.png',
           'bad data: URL': 'data:image/png;base64,%%%',
@@ -115,7 +118,10 @@ for (const worker of [true, false]) {
       'wrong channels': 'INVALID_ARGUMENT',
       'wrong length': 'INVALID_ARGUMENT',
       HEIC: 'IMAGE_DECODE',
-      SVG: 'IMAGE_DECODE',
+      'SVG without its type': 'IMAGE_DECODE',
+      'damaged SVG': 'IMAGE_DECODE',
+      'huge SVG': 'IMAGE_TOO_LARGE',
+      'SVG that is another XML': 'IMAGE_DECODE',
       'missing URL': 'IMAGE_DECODE',
       'other origin': 'NETWORK',
       'bad data: URL': 'IMAGE_DECODE',
@@ -130,7 +136,7 @@ for (const worker of [true, false]) {
       'after dispose': 'DISPOSED',
     });
     expect(errors.HEIC!.message).toContain('HEIC');
-    expect(errors.SVG!.message).toContain('canvas');
+    expect(errors['SVG without its type']!.message).toContain('image/svg+xml');
   });
 }
 

@@ -1,18 +1,11 @@
 /** Isolated or not, worker or not, wasm or WebGPU: the same answers as Node on the same pictures. */
-import { createClassifier } from '@mclip/node';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { launchChromium, openPage } from './support/browser.js';
-import { IMAGE_FOLDER, NANO_FOLDER } from './support/paths.js';
+import { expectSameRanking, type Ranked, rankedByNode } from './support/ranking.js';
 import { startServer, type TestServer } from './support/server.js';
 
 const PICTURES = ['cat', 'dog', 'pizza', 'rocket', 'bicycle', 'umbrella', 'rose', 'train'];
-const LABELS = ['cat', 'dog', 'pizza', 'rocket', 'bicycle', 'umbrella', 'rose', 'train', 'guitar', 'owl'];
-
-interface Ranked {
-  label: string | null;
-  score: number;
-}
 
 let browser: Browser;
 let plain: TestServer;
@@ -25,8 +18,7 @@ beforeAll(async () => {
     startServer(),
     startServer({ isolated: true }),
   ]);
-  await using classifier = await createClassifier(LABELS, { model: NANO_FOLDER });
-  expected = await classifier.classifyBatch(PICTURES.map((name) => `${IMAGE_FOLDER}/${name}.png`));
+  expected = await rankedByNode(PICTURES);
 });
 
 afterAll(() => Promise.all([browser?.close(), plain?.close(), isolated?.close()]));
@@ -57,25 +49,11 @@ async function classifyInBrowser(
   }
 }
 
-function expectSameRanking(actual: Ranked[][]) {
-  let worst = 0;
-  actual.forEach((ranked, picture) => {
-    expect(ranked.map(({ label }) => label)).toEqual(expected[picture]!.map(({ label }) => label));
-    ranked.forEach(({ score }, place) => {
-      worst = Math.max(worst, Math.abs(score - expected[picture]![place]!.score));
-    });
-  });
-  expect(worst).toBeLessThan(1e-3);
-  // a model that gives every picture the same scores would agree with anything
-  expect(new Set(actual.map((ranked) => ranked[0]!.score)).size).toBe(actual.length);
-  return worst;
-}
-
 for (const isIsolated of [false, true]) {
   for (const worker of [true, false]) {
     test(`wasm, ${isIsolated ? 'isolated' : 'not isolated'}, worker: ${worker}`, async () => {
       const result = await classifyInBrowser(isIsolated ? isolated : plain, { worker });
-      const worst = expectSameRanking(result.ranked);
+      const worst = expectSameRanking(result.ranked, expected);
       expect(result.isolated).toBe(isIsolated);
       expect(result.device.name).toBe('wasm');
       if (isIsolated) {
@@ -98,7 +76,7 @@ for (const worker of [true, false]) {
   test(`webgpu, worker: ${worker}`, async () => {
     // a GPU emulated on the CPU takes seconds for a picture
     const result = await classifyInBrowser(plain, { worker, device: 'webgpu' }, PICTURES.slice(0, 2));
-    const worst = expectSameRanking(result.ranked);
+    const worst = expectSameRanking(result.ranked, expected);
     expect(result.device.name).toBe('webgpu');
     console.log(
       `webgpu, worker ${worker}: ${result.ms.toFixed(1)} ms a picture, scores within ${worst.toExponential(1)} of Node`,

@@ -1,0 +1,55 @@
+/** Several models on one thread share one onnxruntime, whose WebGPU build does one thing at a time. */
+import { createEmbedder } from '@mclip/node';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { launchChromium, openPage } from './support/browser.js';
+import { IMAGE_FOLDER, NANO_FOLDER } from './support/paths.js';
+import { startServer, type TestServer } from './support/server.js';
+
+const PICTURES = ['cat', 'pizza'];
+
+let browser: Browser;
+let server: TestServer;
+let expected: Float32Array[];
+
+beforeAll(async () => {
+  [browser, server] = await Promise.all([
+    launchChromium(['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader']),
+    startServer(),
+  ]);
+  await using embedder = await createEmbedder({ model: NANO_FOLDER });
+  expected = await embedder.encodeImages(PICTURES.map((name) => `${IMAGE_FOLDER}/${name}.png`));
+});
+
+afterAll(() => Promise.all([browser?.close(), server?.close()]));
+
+for (const device of ['wasm', 'webgpu'] as const) {
+  test(`${device}, worker: false: two models compute, a third loads and one is disposed of, all at once`, async () => {
+    const page = await openPage(browser, server.origin);
+    const embeddings = await page.evaluate(
+      async ({ device, pictures }) => {
+        const [cat, pizza] = pictures.map((name) => `/examples/node-classify/images/${name}.png`);
+        const newModel = () => mclip.createEmbedder({ model: MODEL, device, worker: false });
+        const [first, second] = await Promise.all([newModel(), newModel()]);
+        const [catOfFirst, pizzaOfSecond, third] = await Promise.all([
+          first.encodeImage(cat!),
+          second.encodeImage(pizza!),
+          newModel(),
+        ]);
+        const [catOfSecond, pizzaOfThird] = await Promise.all([
+          second.encodeImage(cat!),
+          third.encodeImage(pizza!),
+          first.dispose(),
+        ]);
+        await Promise.all([second.dispose(), third.dispose()]);
+        return [catOfFirst, pizzaOfSecond, catOfSecond, pizzaOfThird].map((embedding) => [...embedding]);
+      },
+      { device, pictures: PICTURES },
+    );
+    await page.close();
+    embeddings.forEach((embedding, i) => {
+      const wanted = expected[i % 2]!;
+      expect(Math.max(...embedding.map((value, at) => Math.abs(value - wanted[at]!)))).toBeLessThan(1e-3);
+    });
+  }, 300_000);
+}
