@@ -14,6 +14,7 @@ import { Decoder, type KvCache } from './decoder.js';
 import { type EmbeddingRows, GraphRows, halfBits, TableRows } from './embedding-rows.js';
 import { type Generated, type GenerationOptions, generate, type LanguageModel } from './generation.js';
 import { fromHalves } from './half.js';
+import { findOnnxTable } from './onnx-table.js';
 import { Prompts } from './prompt.js';
 import { optionLogProbabilities } from './score-options.js';
 import type { RowDtype, VlmManifest } from './vlm-manifest.js';
@@ -162,12 +163,23 @@ export class LocalVlmEngine implements VlmEngine {
     }
   }
 
+  /** Rows are read where they lie; only a graph that is more than a look-up is run. */
   async #openRows({ rows, device, numThreads }: VlmLoadRequest): Promise<EmbeddingRows> {
-    const { hidden } = this.#manifest.decoder;
-    if ('graph' in rows)
-      return new GraphRows(await this.#runtime.createSession(rows.graph, { device, numThreads }), hidden);
-    const file = await this.#runtime.openFile(rows.file);
-    return new TableRows(file, { dtype: rows.dtype, rows: this.#manifest.embedding!.rows, hidden, offset: 0 });
+    const { decoder, embedding } = this.#manifest;
+    const file = await this.#runtime.openFile('graph' in rows ? rows.graph : rows.file);
+    try {
+      const layout =
+        'graph' in rows
+          ? await findOnnxTable(file, decoder.hidden)
+          : { dtype: rows.dtype, rows: embedding!.rows, hidden: decoder.hidden, offset: 0 };
+      if (layout !== null) return new TableRows(file, layout);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    await file.close();
+    const graph = (rows as { graph: ModelFile }).graph;
+    return new GraphRows(await this.#runtime.createSession(graph, { device, numThreads }), decoder.hidden);
   }
 
   async encodeImage({ image, source, size, fit }: EncodeRequest, signal?: AbortSignal): Promise<EncodeTimings> {
