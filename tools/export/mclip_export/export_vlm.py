@@ -1,0 +1,142 @@
+"""From a network to a model folder: graphs, embedding rows, tokenizer, manifest."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+
+from . import embedding_table, qwen2_prompt, qwen2_tokenizer_file, vision_graph
+from .architectures import FastVlm
+from .fastvlm_network import FastVlmNetwork
+from .model_folder import file_entry, model_folder, sha256, write_manifest
+from .pictures import canary_pixels
+from .qwen2_graph import DTYPES as DECODER_DTYPES
+from .qwen2_graph import write_decoder
+from .tool_versions import tool_versions
+from .weight_storage import write_half, write_w8
+
+VISION_DTYPES = ["fp32", "fp16", "w8"]
+# the hub's suffixes, so that other runtimes find them; w8 is ours
+SUFFIXES = {"fp32": "", "fp16": "_fp16", "w8": "_w8", "q8": "_quantized", "q4": "_q4", "q4f16": "_q4f16"}
+RANDOM_LICENCE = {"id": "MIT", "notice": "random weights, for tests"}
+CANARY_VALUES = 8  # logits that the canary lists
+
+
+def session(file: Path):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+
+
+def write_graphs(network: FastVlmNetwork, folder: Path, dtypes):
+    """Writes them; graph -> dtype -> file."""
+    vlm = network.vlm
+    vision = {dtype: folder / f"vision_encoder{SUFFIXES[dtype]}.onnx" for dtype in VISION_DTYPES if dtype in dtypes}
+    plain = folder / "vision_encoder.onnx"
+    vision_graph.write_vision(network.vision, vlm.sizes[0], plain)
+    if "fp16" in vision:
+        write_half(plain, vision["fp16"])
+    if "w8" in vision:
+        write_w8(plain, vision["w8"])
+    if "fp32" not in vision:
+        plain.unlink()
+    weights = network.decoder_weights()
+    decoder = {dtype: folder / f"decoder_model_merged{SUFFIXES[dtype]}.onnx" for dtype in DECODER_DTYPES if dtype in dtypes}
+    for dtype, file in decoder.items():
+        write_decoder(vlm.decoder, weights, dtype, file)
+    return {"vision": vision, "decoder": decoder}
+
+
+def write_embeddings(network: FastVlmNetwork, folder: Path):
+    table = network.embeddings.detach().float().numpy()
+    rows = {"fp16": folder / "embed_tokens.fp16.bin", "q8": folder / "embed_tokens.q8.bin"}
+    embedding_table.write_half_rows(table, rows["fp16"])
+    embedding_table.write_int8_rows(table, rows["q8"])
+    graph = folder / "embed_tokens_fp16.onnx"
+    embedding_table.write_gather(table, graph)
+    return rows, graph
+
+
+@torch.no_grad()
+def canary(network: FastVlmNetwork, tokenizer):
+    """The generated picture 1 at the smallest size, fed as it is, with the default question: PyTorch's first logits."""
+    vlm = network.vlm
+    size = vlm.sizes[0]
+    pixels = torch.from_numpy(canary_pixels(size)).permute(2, 0, 1)[None] / 255
+    ids = qwen2_prompt.ids_of(tokenizer, qwen2_prompt.CAPTION, (size // vlm.patch) ** 2)
+    embeds = network.prompt_embeds(ids, tokenizer.token_to_id(qwen2_tokenizer_file.IMAGE), pixels)
+    logits = network.language(inputs_embeds=embeds).logits[0, -1].numpy()
+    best = np.argsort(-logits, kind="stable")[:CANARY_VALUES]
+    return {
+        "pattern": 1,
+        "size": size,
+        "question": qwen2_prompt.CAPTION,
+        "tokens": len(ids),
+        "best": best.tolist(),
+        "logits": [round(float(logits[i]), 5) for i in best],
+    }
+
+
+def manifest_of(vlm: FastVlm, files, rows, embed, tokenizer_file: Path, licence, source, canary):
+    decoder = vlm.decoder
+    return {
+        "mclip": 1,
+        "task": "vlm",
+        "name": vlm.name,
+        "licence": licence,
+        "source": {**source, "tools": tool_versions()},
+        "image": {
+            "size": vlm.size,
+            "sizes": list(vlm.sizes),
+            "patch": vlm.patch,
+            "fit": "pad",
+            "interpolation": "bicubic",
+            "mean": [0, 0, 0],
+            "std": [1, 1, 1],
+        },
+        "text": {"tokenizer": {"file": tokenizer_file.name, "sha256": sha256(tokenizer_file)}},
+        "prompt": {
+            "format": "qwen2",
+            "system": qwen2_prompt.SYSTEM,
+            "caption": qwen2_prompt.CAPTION,
+            "image": qwen2_tokenizer_file.IMAGE,
+            "stop": qwen2_tokenizer_file.STOP,
+        },
+        "decoder": {
+            "hidden": decoder.hidden,
+            "layers": decoder.layers,
+            "kvHeads": decoder.kv_heads,
+            "headDim": decoder.head_dim,
+            "contextLength": decoder.context,
+        },
+        "embedding": {"rows": decoder.rows, "files": {dtype: file_entry(file) for dtype, file in rows.items()}},
+        "graphs": {
+            "vision": {
+                "input": vision_graph.INPUT,
+                "output": vision_graph.OUTPUT,
+                "files": {dtype: file_entry(file) for dtype, file in files["vision"].items()},
+            },
+            "decoder": {"files": {dtype: file_entry(file) for dtype, file in files["decoder"].items()}},
+            "embed": {
+                "input": embedding_table.INPUT,
+                "output": embedding_table.OUTPUT,
+                "files": {"fp16": file_entry(embed)},
+            },
+        },
+        "canary": canary,
+    }
+
+
+def export_vlm(network: FastVlmNetwork, tokenizer_json: str, out: Path, dtypes, licence, source):
+    """Writes the folder `out`; returns its manifest."""
+    with model_folder(out) as folder:
+        tokenizer_file = folder / "tokenizer.json"
+        tokenizer_file.write_text(tokenizer_json, encoding="utf-8")
+        tokenizer = qwen2_tokenizer_file.load(tokenizer_json)
+        rows, embed = write_embeddings(network, folder)
+        files = write_graphs(network, folder, dtypes)
+        manifest = manifest_of(network.vlm, files, rows, embed, tokenizer_file, licence, source, canary(network, tokenizer))
+        write_manifest(folder, manifest)
+    return json.loads((out / "mclip.json").read_text())
