@@ -5,7 +5,9 @@ import torch.distributed as dist
 
 
 def orthogonalise(m, steps=5):
-    """Newton-Schulz iteration towards the nearest semi-orthogonal matrix, [out, in*k*k] with out <= in*k*k."""
+    """Newton-Schulz iteration towards the nearest semi-orthogonal matrix, [out, in*k*k]; cheapest with the short side first."""
+    if m.shape[0] > m.shape[1]:
+        return orthogonalise(m.T, steps).T
     m = m / (m.norm() + 1e-7)
     for _ in range(steps):
         a = m @ m.T
