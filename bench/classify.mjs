@@ -6,7 +6,6 @@
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
@@ -22,8 +21,9 @@ import { createClassifier } from '@mclip/node';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import sharp from 'sharp';
 import { clipTokenizerJson } from './clip-tokenizer-json.mjs';
+import { alternate, median, option, print, row } from './report.mjs';
 
-const rounds = Number(process.argv[process.argv.indexOf('--rounds') + 1]) || 25;
+const rounds = option('--rounds', 25);
 const real = fileURLToPath(new URL('../tools/real/models/', import.meta.url));
 const folder = join(real, 'mobileclip2-s0');
 const manifest = JSON.parse(readFileSync(join(folder, 'mclip.json'), 'utf8'));
@@ -41,13 +41,16 @@ const bare = await InferenceSession.create(join(folder, 'vision.fp32.onnx'), { l
 const rows = [];
 for (const size of sizes) {
   const path = picture(size);
-  const time = await alternate({
-    exact: () => exact.classify(path),
-    fast: () => fast.classify(path),
-    peer: () => peer.classify(path),
-    bareParts: () => bareParts(path),
-    inline: () => inline.classify(path),
-  });
+  const time = await alternate(
+    {
+      exact: () => exact.classify(path),
+      fast: () => fast.classify(path),
+      peer: () => peer.classify(path),
+      bareParts: () => bareParts(path),
+      inline: () => inline.classify(path),
+    },
+    rounds,
+  );
   rows.push(speedRow(`classify ${size} JPEG, exact`, time.exact, time.peer, time.bareParts));
   rows.push(speedRow(`classify ${size} JPEG, fast`, time.fast, time.peer, time.bareParts));
   rows.push(speedRow(`classify ${size} JPEG, exact, worker: false`, time.inline, time.peer, time.bareParts));
@@ -56,11 +59,14 @@ for (const size of sizes) {
 // no decoding and no resizing: what remains beyond the runtime is ours
 const pixels = { data: new Uint8Array(3 * 256 * 256).map((_, index) => (index * 7919) % 251), width: 256, height: 256 };
 const pixelValues = new Tensor('float32', preprocess(pixels, manifest.image), [1, 3, 256, 256]);
-const overhead = await alternate({
-  worker: () => exact.classify(pixels),
-  inline: () => inline.classify(pixels),
-  bare: () => bare.run({ pixel_values: pixelValues }),
-});
+const overhead = await alternate(
+  {
+    worker: () => exact.classify(pixels),
+    inline: () => inline.classify(pixels),
+    bare: () => bare.run({ pixel_values: pixelValues }),
+  },
+  rounds,
+);
 rows.push(timeRow('256x256 raw pixels, in the worker', overhead.worker, overhead.bare));
 rows.push(timeRow('256x256 raw pixels, worker: false', overhead.inline, overhead.bare));
 
@@ -75,19 +81,12 @@ rows.push(
 await Promise.all([exact.dispose(), fast.dispose(), inline.dispose()]);
 rows.push(await coldStart());
 
-console.table(rows.map(({ unit, ...cells }) => ({ ...cells, unit })));
 const beyond = (what) => rows.find((each) => each.what.startsWith(what));
 const extra = (what) => (beyond(what).ours - beyond(what).bare).toFixed(1);
 console.log(
   `beyond the bare runtime: ${extra('256x256 raw pixels, in')} ms in the worker, ${extra('256x256 raw pixels, worker')} ms inline`,
 );
-if (process.argv.includes('--json')) {
-  const version = (name) =>
-    JSON.parse(readFileSync(new URL(`../node_modules/${name}/package.json`, import.meta.url), 'utf8')).version;
-  const names = ['@huggingface/transformers', 'onnxruntime-node', 'sharp'];
-  const versions = { node: process.version, ...Object.fromEntries(names.map((name) => [name, version(name)])) };
-  console.log(JSON.stringify({ machine: `${cpus()[0].model}, ${cpus().length} cores`, versions, rows }));
-}
+print(rows, ['@huggingface/transformers', 'onnxruntime-node', 'sharp']);
 process.exit(0); // transformers.js keeps sessions open
 
 /** Decoding with sharp, preprocessing and the run, with nothing around them. */
@@ -102,19 +101,6 @@ async function bareParts(path) {
     manifest.image,
   );
   await bare.run({ pixel_values: new Tensor('float32', values, [1, 3, 256, 256]) });
-}
-
-/** One warm-up and `count` rounds of each in turn; medians in ms. */
-async function alternate(works, count = rounds) {
-  const times = Object.fromEntries(Object.keys(works).map((name) => [name, []]));
-  for (let round = -2; round < count; round++) {
-    for (const [name, work] of Object.entries(works)) {
-      const startedAt = performance.now();
-      await work();
-      if (round >= 0) times[name].push(performance.now() - startedAt);
-    }
-  }
-  return Object.fromEntries(Object.entries(times).map(([name, values]) => [name, median(values)]));
 }
 
 /** A new process with a LabelSet and the w8 files: bytes to fetch, and the time to the first answer. */
@@ -205,22 +191,4 @@ function speedRow(what, ours, theirs, bareTime = null) {
 /** Times: a ratio above 1 says that ours is slower. */
 function timeRow(what, ours, bareTime = null) {
   return row(what, 'ms', ours, null, bareTime);
-}
-
-function row(what, unit, ours, theirs, bareValue) {
-  const round = (value, digits) => (value === null ? null : Number(value.toFixed(digits)));
-  return {
-    what,
-    ours: round(ours, 1),
-    peer: round(theirs, 1),
-    bare: round(bareValue, 1),
-    ratioToPeer: theirs === null ? null : round(ours / theirs, 2),
-    ratioToBare: bareValue === null ? null : round(ours / bareValue, 2),
-    unit,
-  };
-}
-
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1];
 }

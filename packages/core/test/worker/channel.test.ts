@@ -291,3 +291,43 @@ test('the process is held while calls are under way, and only then', async () =>
   await client.call('later', 0);
   expect(state).toMatchObject({ held: 0, holds: 2, releases: 2 });
 });
+
+test('what a method reports on the way comes in order, to its own call, and before the answer', async () => {
+  const { client } = connect({
+    count: async (to: number, _signal, emit) => {
+      for (let i = 1; i <= to; i++) {
+        emit(i);
+        await sleep(1);
+      }
+      return { result: 'done' };
+    },
+  });
+  const heard: Record<string, unknown[]> = { a: [], b: [] };
+  const call = (who: string, to: number) =>
+    client
+      .call<string>('count', to, undefined, [], (event) => heard[who]!.push(event))
+      .then((end) => heard[who]!.push(end));
+  await Promise.all([call('a', 3), call('b', 2)]);
+  expect(heard).toEqual({ a: [1, 2, 3, 'done'], b: [1, 2, 'done'] });
+});
+
+test('nothing is heard of a call after it was aborted', async () => {
+  const { client } = connect({
+    talk: async (_: null, signal, emit) => {
+      while (!signal.aborted) {
+        emit('word');
+        await sleep(1);
+      }
+      emit('last word');
+      return { result: null };
+    },
+  });
+  const controller = new AbortController();
+  let heard = 0;
+  const talking = client.call('talk', null, controller.signal, [], () => {
+    if (++heard === 3) controller.abort('enough');
+  });
+  await expect(talking).rejects.toBe('enough');
+  await sleep(20);
+  expect(heard).toBe(3);
+});
