@@ -1,0 +1,146 @@
+/** Pictures in other colour spaces become the same sRGB levels in Chromium as in Node. */
+import type { ServerResponse } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import type { Browser, Page } from 'playwright-core';
+import sharp from 'sharp';
+import { build, type Rollup } from 'vite';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { decodeImage as decodeInNode } from '../../node/src/decode-image.js';
+import { launchChromium, openPage } from './support/browser.js';
+import { startServer, type TestServer } from './support/server.js';
+
+/** Profiles, and rounding twice, may cost this many levels of 255; a profile that is ignored costs ten times that. */
+const TOLERANCE = 3;
+const OPTIONS = { maxPixels: 1e6 };
+
+let browser: Browser;
+let server: TestServer;
+let page: Page;
+let pictures: Record<string, Buffer>;
+
+beforeAll(async () => {
+  const [p3, plain] = await Promise.all([colours().withIccProfile('p3').png().toBuffer(), colours().png().toBuffer()]);
+  pictures = {
+    'plain.png': plain,
+    // the same colours, written with the numbers of Display P3
+    'p3.png': p3,
+    'p3.jpg': await colours().withIccProfile('p3').jpeg({ quality: 100, chromaSubsampling: '4:4:4' }).toBuffer(),
+    'p3.webp': await colours().withIccProfile('p3').webp({ lossless: true }).toBuffer(),
+    // the numbers of the plain picture, said to be Display P3: many are colours that sRGB does not have
+    'beyond-srgb.png': withProfileOf(p3, plain),
+  };
+  const { output } = (await build({
+    configFile: false,
+    logLevel: 'error',
+    build: {
+      write: false,
+      lib: { entry: fileURLToPath(new URL('../src/decode-image.ts', import.meta.url)), formats: ['es'], fileName: 'x' },
+    },
+  }).then((result) => (Array.isArray(result) ? result[0] : result))) as Rollup.RollupOutput;
+  const send = (type: string, content: Buffer | string) => (_request: unknown, response: ServerResponse) =>
+    void response.setHeader('content-type', type).end(content);
+  const files = Object.entries(pictures).map(([name, content]) => [`/files/${name}`, send('', content)] as const);
+  [browser, server] = await Promise.all([
+    launchChromium(),
+    startServer({
+      routes: { ...Object.fromEntries(files), '/decode-image.js': send('text/javascript', output[0].code) },
+    }),
+  ]);
+  page = await openPage(browser, server.origin);
+  await page.addScriptTag({
+    type: 'module',
+    content: "globalThis.decodeImage = (await import('/decode-image.js')).decodeImage;",
+  });
+  await page.waitForFunction(() => 'decodeImage' in globalThis);
+});
+
+afterAll(() => Promise.all([browser?.close(), server?.close()]));
+
+declare const decodeImage: typeof import('../src/decode-image.js').decodeImage;
+
+for (const how of ['Blob', '<img>', 'ImageBitmap'] as const) {
+  test(`ICC profiles are applied to a picture (${how})`, async () => {
+    const distances: Record<string, number> = {};
+    for (const [name, bytes] of Object.entries(pictures)) {
+      const inNode = await decodeInNode({ kind: 'bytes', bytes }, OPTIONS);
+      const decoded = await decodedInPage(name, how);
+      expect(decoded).toHaveLength(inNode.data.length);
+      distances[name] = largestDifference(decoded, inNode.data);
+    }
+    console.log(`largest differences to Node, ${how}: ${JSON.stringify(distances)}`);
+    expect(distances['plain.png']).toBe(0);
+    for (const [name, distance] of Object.entries(distances)) expect(distance, name).toBeLessThanOrEqual(TOLERANCE);
+  });
+}
+
+test('a profile that is ignored would be seen', async () => {
+  const plain = await decodeInNode({ kind: 'bytes', bytes: pictures['plain.png']! }, OPTIONS);
+  const converted = await decodeInNode({ kind: 'bytes', bytes: pictures['beyond-srgb.png']! }, OPTIONS);
+  expect(largestDifference(plain.data, converted.data)).toBeGreaterThan(10 * TOLERANCE);
+});
+
+test('a canvas in Display P3 is converted', async () => {
+  const [r, g, b] = await page.evaluate(async () => {
+    const canvas = new OffscreenCanvas(8, 8);
+    const context = canvas.getContext('2d', { colorSpace: 'display-p3' })!;
+    context.fillStyle = 'rgb(120 80 200)'; // a colour of sRGB, whose numbers in Display P3 are others
+    context.fillRect(0, 0, 8, 8);
+    const { data } = await decodeImage({ kind: 'native', image: await createImageBitmap(canvas) }, { maxPixels: 100 });
+    return [...data.subarray(0, 3)];
+  });
+  expect(Math.max(Math.abs(r! - 120), Math.abs(g! - 80), Math.abs(b! - 200))).toBeLessThanOrEqual(TOLERANCE);
+});
+
+async function decodedInPage(name: string, how: 'Blob' | '<img>' | 'ImageBitmap'): Promise<number[]> {
+  return page.evaluate(
+    async ({ name, how, options }) => {
+      const url = `/files/${name}`;
+      const blob = await (await fetch(url)).blob();
+      const image = Object.assign(new Image(), { src: url });
+      const source = {
+        Blob: async () => ({ kind: 'blob' as const, blob }),
+        // as the caller's side hands them on
+        '<img>': async () => ({
+          kind: 'native' as const,
+          image: await image.decode().then(() => createImageBitmap(image, { premultiplyAlpha: 'none' })),
+        }),
+        ImageBitmap: async () => ({
+          kind: 'native' as const,
+          image: await createImageBitmap(await createImageBitmap(blob), { premultiplyAlpha: 'none' }),
+        }),
+      }[how];
+      return [...(await decodeImage(await source(), options)).data];
+    },
+    { name, how, options: OPTIONS },
+  );
+}
+
+/** Every mixture of five levels of red, green and blue, in blocks of 8 x 8 pixels, which JPEG leaves nearly alone. */
+function colours() {
+  const edge = 12 * 8; // 144 blocks for 125 colours
+  const data = new Uint8Array(edge * edge * 3);
+  for (let y = 0; y < edge; y++) {
+    for (let x = 0; x < edge; x++) {
+      const colour = ((y >> 3) * 12 + (x >> 3)) % 125;
+      const levels = [colour % 5, Math.floor(colour / 5) % 5, Math.floor(colour / 25)].map(
+        (level) => (level * 255) >> 2,
+      );
+      data.set(levels, (y * edge + x) * 3);
+    }
+  }
+  return sharp(data, { raw: { width: edge, height: edge, channels: 3 } });
+}
+
+/** The pixels of `plain` with the profile of `profiled`: its iCCP chunk, put behind the header. */
+function withProfileOf(profiled: Buffer, plain: Buffer): Buffer {
+  const at = profiled.indexOf('iCCP') - 4;
+  const chunk = profiled.subarray(at, at + 12 + profiled.readUInt32BE(at));
+  const headerEnd = 8 + 25;
+  return Buffer.concat([plain.subarray(0, headerEnd), chunk, plain.subarray(headerEnd)]);
+}
+
+function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let largest = 0;
+  for (let i = 0; i < a.length; i++) largest = Math.max(largest, Math.abs(a[i]! - b[i]!));
+  return largest;
+}
