@@ -34,7 +34,7 @@ function sources() {
     ...files.filter(isFile),
     ...folders.map((folder) => join(folder, 'package.json')),
     join(root, 'tsup.config.ts'),
-    join(root, 'packages/nano/models/clip/mclip.json'), // part of nano's code once it is built
+    ...['clip', 'vlm'].map((task) => join(root, 'packages/nano/models', task, 'mclip.json')), // in nano's code once built
   ];
 }
 

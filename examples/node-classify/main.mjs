@@ -7,7 +7,7 @@ import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { nanoClip } from '@mclip/nano';
 import { createClassifier } from '@mclip/node';
-import { labels } from './labels.mjs';
+import { labels, shown } from './labels.mjs';
 
 const folder = new URL('images/', import.meta.url).pathname;
 const pictures = process.argv.slice(2);
@@ -29,11 +29,10 @@ for (const picture of pictures) {
   const before = performance.now();
   const results = await classifier.classify(picture, { topK: 3 });
   const ms = (performance.now() - before).toFixed(1).padStart(5);
-  const expected = basename(picture).replace(/\.\w+$/, '');
-  if (results[0].label === expected) right++;
+  if (results[0].label === shown[basename(picture, '.png')]) right++;
   const ranked = results.map(({ label, score }) => `${label} ${Math.round(score * 100)} %`.padEnd(20)).join(' ');
   console.log(`${basename(picture).padEnd(16)} ${ms} ms  ${ranked}`);
 }
-if (process.argv.length === 2) console.log(`\n${right} of ${pictures.length} as their file names say`);
+if (process.argv.length === 2) console.log(`\n${right} of ${pictures.length} right`);
 
 await classifier.dispose();

@@ -112,6 +112,34 @@ def augment(premultiplied, size, flip, g, strength=1.0):
     return out.clamp(0, 1)
 
 
+def boxes(n, size, low, high, g):
+    """One random box per picture as a mask [n,1,size,size]; sides between low and high of the picture's."""
+    at = torch.arange(size)
+    def span():
+        length = (torch.rand(n, 1, generator=g) * (high - low) + low) * size
+        start = torch.rand(n, 1, generator=g) * (size - length)
+        return ((at >= start) & (at < start + length)).float()
+    return span()[:, None, :, None] * span()[:, None, None, :]
+
+
+def swap_parts(x, g, share=0.3, blend=0.1):
+    """x holds two pictures of each concept, in two halves. Some get a box from the other picture of theirs, or a veil of it:
+    still the same concept, in two hands."""
+    n = len(x)
+    other = x.roll(n // 2, 0)
+    draw = torch.rand(n, 1, 1, 1, generator=g)
+    mask = torch.where(draw < share, boxes(n, x.shape[-1], 0.3, 0.8, g), torch.zeros(()))
+    veil = torch.where((draw >= share) & (draw < share + blend), 0.6 * torch.rand(n, 1, 1, 1, generator=g), torch.zeros(()))
+    return torch.lerp(x, other, mask + veil)
+
+
+def erase(x, g, share=0.35):
+    """A box of one colour over some pictures."""
+    n = len(x)
+    mask = boxes(n, x.shape[-1], 0.15, 0.45, g) * (torch.rand(n, 1, 1, 1, generator=g) < share)
+    return torch.lerp(x, torch.rand(n, 3, 1, 1, generator=g).expand_as(x), mask)
+
+
 def training_levels(pictures, cache):
     """The training pictures at three sizes, one and a quarter of the size they are trained at; kept on disk, shared by processes."""
     levels = {}

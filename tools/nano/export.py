@@ -69,23 +69,47 @@ def unit(rows):
     return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
 
 
-def fit_scale(model, concepts):
-    """The logit scale that makes softmax probabilities honest (least cross-entropy) on the validation slice of a training vendor."""
+def validation(model, concepts):
+    """Unit vectors of the pictures kept out of a training vendor, and of all names; which name is right. No null class yet."""
+    from evaluate import pixel_values
     from train import validation_rows
     pictures, concept, vendor, _ = load_pictures()
     rows = validation_rows(concept, vendor, concepts)
-    from evaluate import pixel_values
-    images = F.normalize(model.vision(torch.from_numpy(pixel_values(pictures[rows]))), dim=-1)
+    images = model.image(torch.from_numpy(pixel_values(pictures[rows])))
     named = sorted(set(concept[vendor < len(TRAIN_VENDORS)].tolist()))
     tokens = SimpleTokenizer()
     ids = pad([tokens.encode(EVAL_TEMPLATE.format(concepts[c]["label"])) for c in named])  # cut short: positions after EOT are masked
     words = torch.cat([model.words(part) for part in ids.split(128)])
-    truth = torch.tensor([named.index(c) for c in concept[rows]])
-    cosines = images @ words.T
+    return images, words, torch.tensor([named.index(c) for c in concept[rows]])
+
+
+def fit_null(cosines, truth, offered=10):
+    """The null component that best parts pictures whose name is offered from those whose name is not: among `offered` names, by
+    the mean of the two shares that are told rightly."""
+    rng = np.random.RandomState(SEED)
+    right, wrong = [], []
+    for picture, name in enumerate(truth.tolist()):
+        for _ in range(20):
+            others = rng.choice([c for c in range(cosines.shape[1]) if c != name], offered, replace=False)
+            wrong.append(cosines[picture, others].max().item())
+            right.append(max(cosines[picture, name].item(), cosines[picture, others[1:]].max().item()))
+    nulls = np.arange(0.02, 0.9, 0.01)
+    def told(null):
+        names = (1 - null * null) ** 0.5
+        return (np.mean(np.array(right) * names > null) + np.mean(np.array(wrong) * names < null)) / 2
+    shares = [told(null) for null in nulls]
+    null = float(nulls[int(np.argmax(shares))])
+    print(f"null component {null:.2f}: {max(shares):.3f} of both told rightly on the validation slice")
+    return round(null, 2)
+
+
+def fit_scale(cosines, truth, learned):
+    """The logit scale that makes softmax probabilities honest (least cross-entropy)."""
     scales = np.arange(5, 100.5, 0.5)
     losses = [F.cross_entropy(cosines * s, truth).item() for s in scales]
-    print(f"validation top-1 {(cosines.argmax(1) == truth).float().mean():.3f}, learned scale {model.logit_scale.exp():.2f}, fitted {scales[np.argmin(losses)]}")
-    return float(scales[np.argmin(losses)])
+    best = scales[np.argmin(losses)]
+    print(f"validation top-1 {(cosines.argmax(1) == truth).float().mean():.3f}, learned scale {learned:.2f}, fitted {best}")
+    return float(best)
 
 
 @torch.no_grad()
@@ -94,13 +118,17 @@ def main():
     OUT.mkdir(parents=True, exist_ok=True)
     model = load_model()
     rounded = dequantised(model)
+    concepts = json.loads((CACHE / "concepts.json").read_text())
+    images, words, truth = validation(rounded, concepts)
+    cosines = images @ words.T
+    null = fit_null(cosines, truth)
+    scale = fit_scale(cosines * (1 - null * null) ** 0.5, truth, model.logit_scale.exp())
     for w8, folder in ((False, CACHE), (True, OUT)):
         dtype = "w8" if w8 else "fp32"
-        onnx.save(vision_graph(model.vision, w8), folder / f"vision.{dtype}.onnx")
+        onnx.save(vision_graph(model.vision, w8, null), folder / f"vision.{dtype}.onnx")
         onnx.save(text_graph(model.text, w8), folder / f"text.{dtype}.onnx")
 
     # ONNX Runtime against PyTorch on the same (de-quantised) weights, and w8 against fp32
-    concepts = json.loads((CACHE / "concepts.json").read_text())
     texts = [CANARY_TEXT, *(EVAL_TEMPLATE.format(c["label"]) for c in concepts[::24])]
     ids = np.asarray(tokenize(texts))
     canary = (pattern_1(IMAGE_SIZE).transpose(2, 0, 1)[None] / 255).astype(np.float32)
@@ -111,7 +139,7 @@ def main():
         return (unit(session(folder / f"vision.{dtype}.onnx").run(["image_embeds"], {"pixel_values": pixels})[0]),
                 unit(session(folder / f"text.{dtype}.onnx").run(["text_embeds"], {"input_ids": ids})[0]))
     w8, fp32 = run(OUT, "w8"), run(CACHE, "fp32")
-    torch_w8 = (F.normalize(rounded.vision(torch.from_numpy(pixels)), dim=-1).numpy(), F.normalize(rounded.text(torch.from_numpy(ids)), dim=-1).numpy())
+    torch_w8 = (rounded.image(torch.from_numpy(pixels), null).numpy(), rounded.words(torch.from_numpy(ids)).numpy())
     for name, a, b, c in zip(("vision", "text"), w8, fp32, torch_w8):
         cosine = (a * b).sum(1)
         print(f"{name}: w8 against fp32 cosine min {cosine.min():.5f} mean {cosine.mean():.5f}; onnxruntime against torch max {np.abs(a - c).max():.1e}")
@@ -128,7 +156,7 @@ def main():
                    "data": json.loads((HERE / "package-versions.json").read_text())},
         "image": {"size": IMAGE_SIZE, "fit": "crop", "interpolation": "bilinear", "mean": [0, 0, 0], "std": [1, 1, 1]},
         "text": {"tokenizer": "clip", "contextLength": 77, "padId": 0},
-        "logitScale": fit_scale(rounded, concepts), "scores": "softmax",
+        "logitScale": scale, "scores": "softmax",
         "graphs": {
             "vision": {"input": "pixel_values", "output": "image_embeds", "files": {"w8": entry("vision.w8.onnx")}},
             "text": {"input": "input_ids", "output": "text_embeds", "files": {"w8": entry("text.w8.onnx")}},

@@ -41,7 +41,7 @@ def main():
     model.load_state_dict(torch.load(options.checkpoint, weights_only=True)["training"])
     if options.go_on:
         model.text.load_state_dict(torch.load(options.out, weights_only=True)["text"])
-    prototypes = F.normalize(model.prototypes.detach(), dim=-1)
+    targets = model.targets().detach()
     scale = model.logit_scale.exp().item()
     captions, rng = Captions(concepts, SEED + 7), np.random.RandomState(SEED + 7)
     optimizer = torch.optim.AdamW(model.text.parameters(), lr=options.lr, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
@@ -52,10 +52,10 @@ def main():
         if len(queue) < options.captions:
             queue = list(rng.permutation(named))
         batch, queue = [int(c) for c in queue[:options.captions]], queue[options.captions:]
-        ids, fits, _ = captions.batch(batch, with_neutral=True)
+        ids, fits = captions.batch(batch, neutrals=4)
         words = model.words(ids)
-        own = F.normalize(fits @ prototypes, dim=-1)
-        nearest = soft_cross_entropy(scale * words @ prototypes.T, smooth(fits, 0.05))
+        own = F.normalize(fits @ targets, dim=-1)
+        nearest = soft_cross_entropy(scale * words @ targets.T, smooth(fits, 0.05))
         loss = nearest + options.pull * (1 - (words * own).sum(-1)).mean()
         optimizer.zero_grad()
         loss.backward()
@@ -68,8 +68,8 @@ def main():
     torch.save({"text": model.text.state_dict(), "steps": step}, options.out)
     with torch.no_grad():
         words = torch.cat([model.words(pad([captions.ids(EVAL_TEMPLATE.format(concepts[c]["label"])) for c in named[i:i + 128]])) for i in range(0, len(named), 128)])
-        hit = (words @ prototypes.T).argmax(1)
-        print(f"cosine of names to their prototypes {(words * prototypes[named]).sum(1).mean():.3f}")
+        hit = (words @ targets.T).argmax(1)
+        print(f"cosine of names to their prototypes {(words * targets[named]).sum(1).mean():.3f}")
         print(f"{step} steps; names that hit their own prototype: {(hit == torch.tensor(named)).float().mean():.4f}", flush=True)
 
 

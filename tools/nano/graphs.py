@@ -62,8 +62,8 @@ class Graph:
         return model
 
 
-def vision_graph(vision, w8):
-    """`vision` has its batch norms folded (model.fold_batch_norms)."""
+def vision_graph(vision, w8, null):
+    """`vision` has its batch norms folded (model.fold_batch_norms); `null` is the last component of every picture."""
     g = Graph(w8)
 
     def conv(x, layer):
@@ -80,6 +80,10 @@ def vision_graph(vision, w8):
         else:
             x = g.add("Relu", x)
     x = g.linear(g.add("ReduceMean", x, axes=[2, 3], keepdims=0), vision.head)
+    length = g.add("ReduceL2", x, axes=[1], keepdims=1)
+    semantic = g.add("Mul", g.add("Div", x, length), g.constant((1 - null * null) ** 0.5))
+    last = g.add("Add", g.add("Mul", length, g.constant(0)), g.constant(null))       # one per picture
+    x = g.add("Concat", semantic, last, axis=1)
     pixels = helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, ["batch", 3, IMAGE_SIZE, IMAGE_SIZE])
     return g.model("nano-clip-vision", [pixels], (x, "image_embeds"))
 

@@ -1,8 +1,12 @@
 """The two towers of nano-clip and the raw-embedding functions the exporter calls.
 
-Vision: 3x64x64 in [0,1] -> stride-4 stem -> dense residual stages of 48, 96, 192 channels -> mean -> 128.
+Vision: 3x64x64 in [0,1] -> stride-4 stem -> dense residual stages of 48, 96, 192 channels -> mean -> 127, and one constant.
 Text: ids [b,n] -> factorised embedding 49408x64 -> 192 wide, 3 non-causal layers -> state at the first EOT -> 128.
 Positions after EOT are masked inside the graph, so a batch may be cut to its longest text without changing anything.
+
+The last of the 128 dimensions is the null class: every picture has the same component there (`NanoClip.null`), names have
+none, and neutral prompts ("a photo") point along it. So their cosine is the same for every picture: the least that a
+name must reach to be believed.
 """
 import math
 
@@ -32,7 +36,21 @@ class Block(nn.Module):
         return F.relu(x + self.bn2(self.conv2(y)), inplace=True)
 
 
+def mix_style(x, share=0.5, alpha=0.2):
+    """MixStyle (Zhou et al. 2021): channel means and deviations of some pictures drawn towards another picture's, so that
+    a vendor's palette and line weight say less about what is drawn."""
+    n = x.shape[0]
+    mean = x.mean((2, 3), keepdim=True).detach()
+    deviation = (x.var((2, 3), keepdim=True) + 1e-5).sqrt().detach()
+    other = torch.randperm(n)
+    keep = torch.distributions.Beta(alpha, alpha).sample((n, 1, 1, 1))
+    keep = torch.where(torch.rand(n, 1, 1, 1) < share, keep, torch.ones(()))
+    return (x - mean) / deviation * torch.lerp(deviation[other], deviation, keep) + torch.lerp(mean[other], mean, keep)
+
+
 class Vision(nn.Module):
+    STYLED = (2, 3)    # after the stem and the first stage
+
     def __init__(self, widths=(48, 96, 192), depths=(1, 2, 2)):
         super().__init__()
         layers = [nn.Conv2d(3, widths[0], 8, 4, 2, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)]
@@ -43,10 +61,15 @@ class Vision(nn.Module):
             layers += [Block(width) for _ in range(depth)]
             previous = width
         self.trunk = nn.Sequential(*layers)
-        self.head = nn.Linear(previous, DIM)
+        self.head = nn.Linear(previous, DIM - 1)
 
     def forward(self, pixel_values):
-        return self.head(self.trunk(pixel_values * 2 - 1).mean((2, 3)))
+        x = pixel_values * 2 - 1
+        for i, module in enumerate(self.trunk):
+            x = module(x)
+            if self.training and i in self.STYLED:
+                x = mix_style(x)
+        return self.head(x.mean((2, 3)))
 
 
 class Layer(nn.Module):
@@ -96,11 +119,18 @@ class NanoClip(nn.Module):
     def __init__(self, concepts):
         super().__init__()
         self.vision, self.text = Vision(), Text()
-        self.prototypes = nn.Parameter(torch.randn(concepts, DIM) * 0.1)
+        self.prototypes = nn.Parameter(torch.randn(concepts, DIM - 1) * 0.1)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(20)))
 
-    def image(self, pixels):
-        return F.normalize(self.vision(pixels), dim=-1)
+    def image(self, pixels, null=0.0):
+        """Unit vectors whose last component is `null`; 0 while training, when every picture has a name."""
+        semantic = F.normalize(self.vision(pixels), dim=-1) * (1 - null * null) ** 0.5
+        return F.pad(semantic, (0, 1), value=null)
+
+    def targets(self):
+        """Where texts belong: one unit vector per concept, and the null class last. [concepts + 1, DIM]"""
+        names = F.pad(F.normalize(self.prototypes, dim=-1), (0, 1))
+        return torch.cat([names, F.one_hot(torch.tensor([DIM - 1]), DIM).to(names.dtype)])
 
     def words(self, ids):
         return F.normalize(self.text(ids), dim=-1)

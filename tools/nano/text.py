@@ -85,14 +85,14 @@ class Captions:
             template = OPENAI_TEMPLATES[self.rng.randint(len(OPENAI_TEMPLATES))]
         return template.format(phrase)
 
-    def batch(self, concepts, with_neutral):
-        """ids [n, longest] and fits [n, all concepts]; one caption may be neutral, its row is returned too (else -1)."""
-        texts, fits = [], torch.zeros(len(concepts), self.count)
-        neutral = self.rng.randint(len(concepts)) if with_neutral else -1
+    def batch(self, concepts, neutrals=0):
+        """ids [n, longest] and fits [n, all concepts + 1]; some captions may be neutral ones, which fit the null class."""
+        texts, fits = [], torch.zeros(len(concepts), self.count + 1)
+        neutral = set(self.rng.permutation(len(concepts))[:neutrals].tolist())
         for row, c in enumerate(concepts):
-            if row == neutral:
+            if row in neutral:
                 texts.append(NEUTRAL[self.rng.randint(len(NEUTRAL))])
-                fits[row] = 1 / self.count
+                fits[row, -1] = 1
                 continue
             phrase = self.phrase(c)
             found, weights = self.phrases.get(phrase.lower(), ([c], [1.0]))
@@ -100,7 +100,7 @@ class Captions:
                 found, weights = [c], [1.0]
             fits[row, found] = torch.tensor(weights)
             texts.append(self.fill(phrase))
-        return pad([self.ids(t) for t in texts]), fits, neutral
+        return pad([self.ids(t) for t in texts]), fits
 
 
 def pad(token_lists, longest=None):

@@ -24,11 +24,11 @@ import torch.distributed as dist
 import torch.multiprocessing as processes
 import torch.nn.functional as F
 
-from augment import augment, pyramid, training_levels
+from augment import augment, erase, pyramid, swap_parts, training_levels
 from data import CACHE, SEED, TRAIN_VENDORS, choose_200, load_pictures
 from model import NanoClip
 from muon import Muon
-from text import EVAL_TEMPLATE, Captions, pad
+from text import Captions
 
 DIRECTED = ("left", "right", "clockwise", "clock", "arrow", "facing")
 
@@ -81,22 +81,21 @@ def smooth(targets, amount):
     return targets * (1 - amount) + amount / targets.shape[-1]
 
 
-def loss_of(model, pixels, concept_ids, ids, fits, neutral, smoothing):
+def loss_of(model, pixels, concept_ids, ids, fits, smoothing):
     """pixels: the pictures of all concepts, twice; ids, fits: captions of the first concepts only."""
     images, words = model.image(pixels), model.words(ids)
-    prototypes = F.normalize(model.prototypes, dim=-1)
+    targets = model.targets()
+    names = targets[:-1]
     scale = model.logit_scale.exp().clamp(max=100)
     which, own = torch.tensor(concept_ids).repeat(2), torch.arange(len(concept_ids)).repeat(2)
     logits = scale * images @ words.T                      # [2n, captions]
-    matches = fits[:, which].T.clone()                     # how well caption j fits picture i
-    if neutral >= 0:
-        matches[:, neutral] = (own == neutral).float() * 0.5   # the neutral caption belongs to its own picture only
+    matches = fits[:, which].T                             # how well caption j fits picture i
     named = own < len(words)                               # pictures with a caption in this batch
     clip = (soft_cross_entropy(logits[named], smooth(matches[named], smoothing / 2))
             + soft_cross_entropy(logits.T, smooth(matches.T, smoothing / 2))) / 2
-    one_hot = smooth(F.one_hot(which, len(prototypes)).float(), smoothing)
-    image_class = soft_cross_entropy(scale * images @ prototypes.T, one_hot)
-    text_class = soft_cross_entropy(scale * words @ prototypes.T, smooth(fits, smoothing))
+    one_hot = smooth(F.one_hot(which, len(names)).float(), smoothing)
+    image_class = soft_cross_entropy(scale * images @ names.T, one_hot)
+    text_class = soft_cross_entropy(scale * words @ targets.T, smooth(fits, smoothing))
     correct = (logits[named].argmax(1) == own[named]).float().mean()
     return clip + image_class + 0.5 * text_class, clip, image_class, text_class, correct
 
@@ -119,17 +118,16 @@ class Average:
 
 
 @torch.no_grad()
-def top1(model, pixels, truth, caption_ids, concept_of_caption):
+def top1(model, pixels, truth, named):
+    """Share of the pictures that are nearest to their own prototype."""
     model.eval()
-    words = torch.cat([model.words(part) for part in caption_ids.split(256)])
-    images = model.image(pixels)
-    best = (images @ words.T).argmax(1)
-    return (concept_of_caption[best] == truth).float().mean().item()
+    best = (model.image(pixels) @ model.targets()[named].T).argmax(1)
+    return (named[best] == truth).float().mean().item()
 
 
 def picture_size(progress):
     """Coarse first: 32, then 48, then 64 pixels."""
-    return 32 if progress < 0.45 else 48 if progress < 0.66 else 64
+    return 32 if progress < 0.3 else 48 if progress < 0.6 else 64
 
 
 def sum_gradients(parameters):
@@ -163,7 +161,6 @@ def worker(rank, options, rendezvous):
     del pictures
     flip = torch.tensor([mirrorable(c) for c in concepts])
     named = sorted(sampler.keys)
-    all_captions = pad([captions.ids(EVAL_TEMPLATE.format(concepts[c]["label"])) for c in named])
     named, valid_truth = torch.tensor(named), torch.tensor(concept[validation])
 
     model = NanoClip(len(concepts)).to(memory_format=torch.channels_last)
@@ -204,7 +201,7 @@ def worker(rank, options, rendezvous):
         done = progress >= 1
         if first and step > first_step and (step % 50 == 0 or done):
             save = step % 200 == 0 or done
-            valid = top1(average.model, valid_pixels, valid_truth, all_captions, named) if save else None
+            valid = top1(average.model, valid_pixels, valid_truth, named) if save else None
             row = [step, f"{minutes:.2f}", size, f"{lr:.2e}", *(f"{v:.4f}" for v in sums / max(seen, 1)),
                    f"{model.logit_scale.exp().item():.2f}", "" if valid is None else f"{valid:.4f}"]
             log.writerow(row)
@@ -224,9 +221,10 @@ def worker(rank, options, rendezvous):
         half = len(concept_ids)
         concept_ids, picture_rows = concept_ids[share], picture_rows[:half][share] + picture_rows[half:][share]
         pixels = augment(torch.from_numpy(levels[size][picture_rows]), size, flip[concept_ids].repeat(2), g, options.strength)
-        ids, fits, neutral = captions.batch(concept_ids[:len(concept_ids) // 2], with_neutral=first)
+        pixels = erase(swap_parts(pixels, g), g)
+        ids, fits = captions.batch(concept_ids[:len(concept_ids) // 2])
         model.train()
-        losses = loss_of(model, pixels.contiguous(memory_format=torch.channels_last), concept_ids, ids, fits, neutral, options.smoothing)
+        losses = loss_of(model, pixels.contiguous(memory_format=torch.channels_last), concept_ids, ids, fits, options.smoothing)
         model.zero_grad(set_to_none=False)
         losses[0].backward()
         sum_gradients(parameters)

@@ -1,12 +1,16 @@
 /** Captioners on a tiny FastVLM with random weights: numerics against transformers, and how they behave. */
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Captioner, createCaptioner, type MclipError } from '@mclip/node';
+import { InferenceSession } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { GraphRows, TableRows } from '../../core/src/vlm/embedding-rows.js';
+import { findOnnxTable } from '../../core/src/vlm/onnx-table.js';
 import { type Kind, picture } from '../../core/test/image/picture.js';
+import { openFile } from '../src/open-file.js';
 
 interface Reference {
   stopIds: number[];
@@ -74,6 +78,33 @@ describe.each([true, false])('worker: %s', (worker) => {
   });
 });
 
+test('a folder with only an embed_tokens.onnx: rows are read out of it, and are those that the graph gives', async () => {
+  const manifest = JSON.parse(readFileSync(join(model, 'mclip.json'), 'utf8'));
+  const folder = join(cacheDir, 'only-graph');
+  await cp(model, folder, { recursive: true });
+  await writeFile(join(folder, 'mclip.json'), JSON.stringify({ ...manifest, embedding: undefined }));
+  const { picture: index, question, answer } = questions[2]!;
+  const one = await captionerOf({ model: folder });
+  expect((await one.generate(image(index), { prompt: question, maxNewTokens: 32 })).tokens).toEqual(answer);
+
+  const { hidden } = manifest.decoder;
+  const path = join(folder, manifest.graphs.embed.files.fp16.file);
+  const file = await openFile(path);
+  const layout = await findOnnxTable(file, hidden);
+  const table = new TableRows(file, layout!);
+  const graph = new GraphRows(await InferenceSession.create(path), hidden);
+  const [read, run] = [new Float32Array(5 * hidden), new Float32Array(5 * hidden)];
+  for (const [rows, target] of [
+    [table, read],
+    [graph, run],
+  ] as const) {
+    await rows.read([3, 0, 575, 3], target, 1);
+    await rows.dispose();
+  }
+  expect(read).toEqual(run);
+  expect(new Set(read).size).toBeGreaterThan(100);
+});
+
 test('memory low, rows of 8 bits and half-precision files answer too', async () => {
   const { picture: index, question, answer } = questions[2]!;
   const low = await captionerOf({ memory: 'low' });
@@ -96,6 +127,8 @@ test('an encoded image answers as the image does, every time', async () => {
     const result = await captioner.generate(encoded, { prompt: question, maxNewTokens: 32 });
     expect(result.tokens).toEqual(answer);
     expect(result.timings).toMatchObject({ decodeMs: 0, preprocessMs: 0, visionMs: 0 });
+    expect(result.timings.prefillMs).toBeGreaterThan(0);
+    expect(result.timings.timeToFirstTokenMs).toBeGreaterThanOrEqual(result.timings.prefillMs);
   }
   await encoded.dispose();
   await expect(captioner.caption(encoded)).rejects.toMatchObject({ code: 'DISPOSED' });

@@ -3,7 +3,7 @@ import type { Answered, EncodeTimings } from './engine.js';
 
 /** Milliseconds, except the rate. */
 export interface CaptionTimings extends EncodeTimings {
-  /** Of the question; the picture's part is in it when it was not there yet. */
+  /** Of the prompt: of the question alone when the picture was asked about before. */
   prefillMs: number;
   /** From the call to the first token, everything included. */
   timeToFirstTokenMs: number;

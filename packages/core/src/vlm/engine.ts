@@ -241,7 +241,9 @@ export class LocalVlmEngine implements VlmEngine {
   async generate(request: GenerateRequest, onText: (delta: string) => void, signal?: AbortSignal): Promise<Answered> {
     const { model, prompts } = this.#ready();
     const { chat, question, options } = request;
+    const begin = performance.now();
     return this.#withPrefix(request, async (prefix) => {
+      const prefixMs = performance.now() - begin;
       const before = chat === null ? undefined : this.#chatAfter(chat);
       const start = before?.cache ?? prefix;
       const prompt =
@@ -254,7 +256,12 @@ export class LocalVlmEngine implements VlmEngine {
         const after = { turns: chat.turns + 1, cache, unfed, history: [...history, ...prompt, ...answer.tokenIds] };
         this.#chats.set(chat.number, before === undefined ? [after] : [before, after]);
       }
-      return { ...answer, promptTokens: start.length + prompt.length };
+      return {
+        ...answer,
+        promptTokens: start.length + prompt.length,
+        prefillMs: prefixMs + answer.prefillMs,
+        firstTokenMs: prefixMs + answer.firstTokenMs,
+      };
     });
   }
 
