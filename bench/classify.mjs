@@ -39,6 +39,7 @@ const peer = await createPeer();
 const bare = await InferenceSession.create(join(folder, 'vision.fp32.onnx'), { logSeverityLevel: 3 });
 
 const rows = [];
+const phases = [];
 for (const size of sizes) {
   const path = picture(size);
   const time = await alternate(
@@ -51,6 +52,7 @@ for (const size of sizes) {
     },
     rounds,
   );
+  phases.push(...(await phasesOf(size)));
   rows.push(speedRow(`classify ${size} JPEG, exact`, time.exact, time.peer, time.bareParts));
   rows.push(speedRow(`classify ${size} JPEG, fast`, time.fast, time.peer, time.bareParts));
   rows.push(speedRow(`classify ${size} JPEG, exact, worker: false`, time.inline, time.peer, time.bareParts));
@@ -86,21 +88,52 @@ const extra = (what) => (beyond(what).ours - beyond(what).bare).toFixed(1);
 console.log(
   `beyond the bare runtime: ${extra('256x256 raw pixels, in')} ms in the worker, ${extra('256x256 raw pixels, worker')} ms inline`,
 );
+console.log('where the time goes, ms:');
+console.table(phases);
 print(rows, ['@huggingface/transformers', 'onnxruntime-node', 'sharp']);
 process.exit(0); // transformers.js keeps sessions open
 
-/** Decoding with sharp, preprocessing and the run, with nothing around them. */
-async function bareParts(path) {
+/** Decoding with sharp, preprocessing and the run, with nothing around them; how long each takes goes into `spent`. */
+async function bareParts(path, spent = {}) {
+  const lap = stopwatch(spent);
   const { data, info } = await sharp(readFileSync(path))
     .autoOrient()
     .toColourspace('srgb')
     .raw()
     .toBuffer({ resolveWithObject: true });
+  lap('decode');
   const values = preprocess(
     { data: new Uint8Array(data.buffer, data.byteOffset, data.length), ...info },
     manifest.image,
   );
+  lap('preprocess');
   await bare.run({ pixel_values: new Tensor('float32', values, [1, 3, 256, 256]) });
+  lap('run');
+}
+
+/** Adds the time since the last call to `spent` under a name. */
+function stopwatch(spent) {
+  let last = performance.now();
+  return (name) => {
+    const now = performance.now();
+    spent[name] = (spent[name] ?? 0) + now - last;
+    last = now;
+  };
+}
+
+/** Mean of each phase over the rounds, both sides in turns. */
+async function phasesOf(size) {
+  const [bareSpent, peerSpent] = [{}, {}];
+  for (let round = 0; round < rounds; round++) {
+    await bareParts(picture(size), bareSpent);
+    await peer.classify(picture(size), peerSpent);
+  }
+  const means = (spent) =>
+    Object.fromEntries(Object.entries(spent).map(([name, ms]) => [name, Number((ms / rounds).toFixed(1))]));
+  return [
+    { picture: size, side: 'our parts', ...means(bareSpent) },
+    { picture: size, side: 'peer', ...means(peerSpent) },
+  ];
 }
 
 /** A new process with a LabelSet and the w8 files: bytes to fetch, and the time to the first answer. */
@@ -168,8 +201,14 @@ async function createPeer() {
     return (await text(inputs)).text_embeds.normalize().tolist();
   };
   const embedded = await embedLabels();
-  const rankWith = async (path, rowsOfLabels) => {
-    const { image_embeds } = await vision(await processor(await RawImage.read(path)));
+  const rankWith = async (path, rowsOfLabels, spent = {}) => {
+    const lap = stopwatch(spent);
+    const decoded = await RawImage.read(path);
+    lap('decode');
+    const pixels = await processor(decoded);
+    lap('preprocess');
+    const { image_embeds } = await vision(pixels);
+    lap('run');
     const [image] = image_embeds.normalize().tolist();
     const logits = rowsOfLabels.map(
       (values) => 100 * values.reduce((sum, value, index) => sum + value * image[index], 0),
@@ -177,7 +216,7 @@ async function createPeer() {
     return logits.map((logit, index) => [labels[index], logit]).sort((a, b) => b[1] - a[1]);
   };
   return {
-    classify: (path) => rankWith(path, embedded),
+    classify: (path, spent) => rankWith(path, embedded, spent),
     classifyWithText: async (path) => rankWith(path, await embedLabels()),
   };
 }

@@ -39,11 +39,15 @@ export function row(what, unit, ours, peer = null, bare = null) {
 }
 
 /** A table for people; with --json one object on the last line. */
-export function print(rows, packages = []) {
+export function print(rows, packages = [], otherVersions = {}) {
   console.table(rows.map(({ unit, ...cells }) => ({ ...cells, unit })));
   if (!process.argv.includes('--json')) return;
   const version = (name) =>
     JSON.parse(readFileSync(new URL(`../node_modules/${name}/package.json`, import.meta.url), 'utf8')).version;
-  const versions = { node: process.version, ...Object.fromEntries(packages.map((name) => [name, version(name)])) };
+  const versions = {
+    node: process.version,
+    ...Object.fromEntries(packages.map((name) => [name, version(name)])),
+    ...otherVersions,
+  };
   console.log(JSON.stringify({ machine: `${cpus()[0].model}, ${cpus().length} cores`, versions, rows }));
 }

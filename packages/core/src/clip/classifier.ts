@@ -2,13 +2,14 @@
  * Zero-shot classification: pictures against labels in plain words. Label embeddings are computed once, at creation.
  */
 import { MclipError } from '../errors.js';
+import type { Device } from '../model/device.js';
 import type { OnProgress } from '../model/progress.js';
 import type { Platform } from '../platform.js';
 import { adoptLabelSet, embedLabels, type LabelOptions } from './embed-labels.js';
 import { mapInOrder } from './in-order.js';
 import { checkLabels, LabelSet } from './label-set.js';
 import { ClipModel } from './model.js';
-import { DEFAULT_MODEL, type Device, type ModelOptions } from './model-options.js';
+import { DEFAULT_MODEL, type ModelOptions } from './model-options.js';
 import { templateList } from './prompts.js';
 import { rank, rowSimilarities, type ScoreFunction, scoreSimilarities } from './score.js';
 import type { Watched } from './watch.js';

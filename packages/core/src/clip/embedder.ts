@@ -1,10 +1,11 @@
 /** Images and texts as unit vectors of one space, for search, clustering and de-duplication. */
 import { MclipError } from '../errors.js';
+import type { Device } from '../model/device.js';
 import type { OnProgress } from '../model/progress.js';
 import type { Platform } from '../platform.js';
 import { mapInOrder } from './in-order.js';
 import { ClipModel } from './model.js';
-import type { Device, ModelOptions } from './model-options.js';
+import type { ModelOptions } from './model-options.js';
 
 export interface EncodeOptions {
   signal?: AbortSignal;

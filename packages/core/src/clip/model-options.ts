@@ -23,14 +23,3 @@ export interface ModelOptions extends Settings {
   signal?: AbortSignal;
   onProgress?: OnProgress;
 }
-
-/** Where a model runs, and why there. */
-export interface Device {
-  name: DeviceName;
-  /** Of the vision graph. */
-  dtype: Dtype;
-  threads: number;
-  reason: string;
-  /** Devices that were tried or considered before, best first. */
-  rejected: { name: DeviceName; why: string }[];
-}

@@ -5,6 +5,7 @@
 import { raceSignal } from '../abort.js';
 import { type ResolvedSettings, resolveSettings } from '../configure.js';
 import { MclipError } from '../errors.js';
+import { checkDevice, type Device, loadOnFirstDevice } from '../model/device.js';
 import { type LocatedModel, locateModel } from '../model/locate.js';
 import type { Dtype, GraphName, Manifest, ManifestFile } from '../model/manifest.js';
 import { clipFamily } from '../model/presets.js';
@@ -12,7 +13,7 @@ import { DownloadProgress, type OnProgress } from '../model/progress.js';
 import type { DeviceName, ModelFile, Platform, RuntimeSettings } from '../platform.js';
 import { chooseDtype } from './choose-dtype.js';
 import type { ClipEncoder, Preprocessing } from './encoder.js';
-import { DEFAULT_MODEL, type Device, type ModelOptions } from './model-options.js';
+import { DEFAULT_MODEL, type ModelOptions } from './model-options.js';
 import { RemoteClipEncoder } from './remote-encoder.js';
 
 /** Texts of one run of the text graph: bounds memory and the time between two looks at the signal. */
@@ -31,8 +32,7 @@ export class ClipModel {
   readonly #located: LocatedModel;
   readonly #encoder: ClipEncoder;
   readonly #dtypes: Record<GraphName, Dtype>;
-  readonly #candidates: readonly DeviceName[];
-  readonly #automatic: boolean;
+  readonly #asked: 'auto' | DeviceName;
   readonly #loading = new Map<GraphName, Promise<void>>();
   #device: Device | null = null;
   #users = 1;
@@ -49,12 +49,7 @@ export class ClipModel {
     if (preprocessing !== 'exact' && preprocessing !== 'fast') {
       throw new MclipError('INVALID_ARGUMENT', `preprocessing must be 'exact' or 'fast', got '${preprocessing}'.`);
     }
-    if (device !== 'auto' && !platform.supportedDevices.includes(device)) {
-      throw new MclipError(
-        'DEVICE_UNAVAILABLE',
-        `device '${device}' does not exist here; choose 'auto' or one of ${platform.supportedDevices.join(', ')}.`,
-      );
-    }
+    checkDevice(platform, device);
     const located = await raceSignal(locateModel(platform, model, clipFamily, { settings, signal }), signal);
     const dtypes = {
       vision: chooseDtype(located, 'vision', options.dtype),
@@ -84,8 +79,7 @@ export class ClipModel {
     this.#located = parts.located;
     this.#encoder = parts.encoder;
     this.#dtypes = parts.dtypes;
-    this.#automatic = parts.device === 'auto';
-    this.#candidates = parts.device === 'auto' ? parts.platform.autoDevices() : [parts.device];
+    this.#asked = parts.device;
   }
 
   get manifest() {
@@ -195,28 +189,16 @@ export class ClipModel {
     return { modelFile, tokenizerJson };
   }
 
+  /** The graph that is loaded first finds the device. */
   async #loadOnDevice(graph: GraphName, fetched: Promise<FetchedGraph>): Promise<void> {
     const { modelFile, tokenizerJson } = await fetched;
-    const rejected: Device['rejected'] = [];
-    for (const device of this.#device === null ? this.#candidates : [this.#device.name]) {
-      const { count, limitedBy } = this.platform.threads(device, this.settings);
-      try {
-        await this.#encoder.load({ graph, file: modelFile, device, numThreads: count, tokenizerJson });
-        const why = this.#automatic ? 'the best device that works here' : 'asked for';
-        this.#device ??= {
-          name: device,
-          dtype: this.#dtypes.vision,
-          threads: count,
-          reason: limitedBy === null ? why : `${why}; ${limitedBy}`,
-          rejected,
-        };
-        return;
-      } catch (error) {
-        const isLast = rejected.length + 1 === this.#candidates.length || this.#device !== null;
-        if (isLast || !MclipError.isInstance(error) || error.code !== 'DEVICE_UNAVAILABLE') throw error;
-        rejected.push({ name: device, why: error.message });
-      }
-    }
+    const load = (device: DeviceName, numThreads: number) =>
+      this.#encoder.load({ graph, file: modelFile, device, numThreads, tokenizerJson });
+    if (this.#device !== null) return load(this.#device.name, this.#device.threads);
+    this.#device = await loadOnFirstDevice(this.platform, this.settings, this.#asked, async (device, numThreads) => {
+      await load(device, numThreads);
+      return this.#dtypes.vision;
+    });
   }
 }
 

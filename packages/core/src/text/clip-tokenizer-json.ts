@@ -3,8 +3,10 @@
  * as far as encoding relies on it: every byte has both its ids, and every merge joins known tokens to a known token.
  */
 
-import { MclipError } from '../errors.js';
 import { byteAlphabet } from './bpe.js';
+import { isObject, TokenizerFile } from './tokenizer-file.js';
+
+const file = /* @__PURE__ */ new TokenizerFile('CLIP');
 
 /** What encoding needs, as numbers: merge `rank` joins ids `left[rank]` and `right[rank]` to `merged[rank]`. */
 export interface ClipVocabulary {
@@ -23,13 +25,14 @@ const START_TOKENS = ['<|startoftext|>', '<start_of_text>'];
 const END_TOKENS = ['<|endoftext|>', '<end_of_text>'];
 
 export function parseTokenizerJson(tokenizerJson: unknown): ClipVocabulary {
-  const { model, added_tokens: added = [] } = asObject(tokenizerJson);
-  if (!isObject(model)) throw corrupt('"model" is missing');
+  const { model, added_tokens: added = [] } = file.object(tokenizerJson);
+  if (!isObject(model)) throw file.corrupt('"model" is missing');
   const { type = 'BPE', vocab, merges, end_of_word_suffix: suffix = END_OF_WORD } = model;
-  if (type !== 'BPE') throw corrupt(`model.type is ${JSON.stringify(type)}, not "BPE"`);
-  if (suffix !== END_OF_WORD) throw corrupt(`end_of_word_suffix is ${JSON.stringify(suffix)}, not "${END_OF_WORD}"`);
-  if (!isObject(vocab)) throw corrupt('model.vocab is missing');
-  if (!Array.isArray(merges)) throw corrupt('model.merges is missing');
+  if (type !== 'BPE') throw file.corrupt(`model.type is ${JSON.stringify(type)}, not "BPE"`);
+  if (suffix !== END_OF_WORD)
+    throw file.corrupt(`end_of_word_suffix is ${JSON.stringify(suffix)}, not "${END_OF_WORD}"`);
+  if (!isObject(vocab)) throw file.corrupt('model.vocab is missing');
+  if (!Array.isArray(merges)) throw file.corrupt('model.merges is missing');
 
   const ids = readVocab(vocab, added);
   const pairs = merges.map(readMerge);
@@ -45,37 +48,14 @@ export function parseTokenizerJson(tokenizerJson: unknown): ClipVocabulary {
   };
 }
 
-function asObject(tokenizerJson: unknown): Record<string, unknown> {
-  let value = tokenizerJson;
-  if (typeof tokenizerJson === 'string') {
-    try {
-      value = JSON.parse(tokenizerJson);
-    } catch (cause) {
-      throw corrupt('it is not valid JSON', cause);
-    }
-    if (!isObject(value)) throw corrupt('it is no JSON object');
-  }
-  if (isObject(value)) return value;
-  const got = Array.isArray(value) ? 'an array' : value === null ? 'null' : typeof value;
-  throw new MclipError(
-    'INVALID_ARGUMENT',
-    `Expected the contents of a tokenizer.json as a string or a parsed object, got ${got}.`,
-  );
-}
-
 function readVocab(vocab: Record<string, unknown>, added: unknown): Map<string, number> {
   const ids = new Map<string, number>();
-  for (const [token, id] of Object.entries(vocab)) ids.set(token, checkedId(token, id));
+  for (const [token, id] of Object.entries(vocab)) ids.set(token, file.checkedId(token, id));
   for (const entry of Array.isArray(added) ? added : []) {
     if (isObject(entry) && typeof entry.content === 'string')
-      ids.set(entry.content, checkedId(entry.content, entry.id));
+      ids.set(entry.content, file.checkedId(entry.content, entry.id));
   }
   return ids;
-}
-
-function checkedId(token: string, id: unknown): number {
-  if (Number.isInteger(id) && (id as number) >= 0 && (id as number) < 0x7fffffff) return id as number;
-  throw corrupt(`the id of ${JSON.stringify(token)} is ${JSON.stringify(id)}`);
 }
 
 /** Older files write a merge as "a b", newer ones as ["a", "b"]. */
@@ -84,7 +64,7 @@ function readMerge(merge: unknown): [string, string] {
   if (Array.isArray(pair) && pair.length === 2 && pair.every((part) => typeof part === 'string')) {
     return pair as [string, string];
   }
-  throw corrupt(`${JSON.stringify(merge)} is no merge`);
+  throw file.corrupt(`${JSON.stringify(merge)} is no merge`);
 }
 
 function idOf(ids: Map<string, number>, ...spellings: string[]): number {
@@ -92,14 +72,5 @@ function idOf(ids: Map<string, number>, ...spellings: string[]): number {
     const id = ids.get(token);
     if (id !== undefined) return id;
   }
-  throw corrupt(`the vocabulary has no ${spellings.map((token) => JSON.stringify(token)).join(' or ')}`);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function corrupt(reason: string, cause?: unknown): MclipError {
-  const message = `Not a usable CLIP tokenizer.json: ${reason}. Expected the file of a Hugging Face CLIPTokenizer.`;
-  return new MclipError('MODEL_CORRUPT', message, cause === undefined ? undefined : { cause });
+  throw file.corrupt(`the vocabulary has no ${spellings.map((token) => JSON.stringify(token)).join(' or ')}`);
 }

@@ -4,12 +4,13 @@
  * tokenizer does not do (other normalizers, patterns, prefixes, dropout) is an error, not a difference in ids.
  */
 
-import { MclipError, shown } from '../errors.js';
+import { shown } from '../errors.js';
 import { byteAlphabet } from './bpe.js';
 import type { AddedToken } from './qwen2-added-tokens.js';
 import { QWEN2_PATTERN } from './qwen2-split.js';
+import { isObject, type Json, TokenizerFile } from './tokenizer-file.js';
 
-type Json = Record<string, unknown>;
+const file = /* @__PURE__ */ new TokenizerFile('Qwen2');
 
 export interface Qwen2Vocabulary {
   left: Int32Array; // merge `rank` joins ids left[rank] and right[rank] to merged[rank]
@@ -24,19 +25,19 @@ export interface Qwen2Vocabulary {
 }
 
 export function parseQwen2Json(tokenizerJson: unknown): Qwen2Vocabulary {
-  const { model, normalizer, pre_tokenizer: preTokenizer, decoder, added_tokens: added } = asObject(tokenizerJson);
-  if (!isObject(model)) throw corrupt('"model" is missing');
+  const { model, normalizer, pre_tokenizer: preTokenizer, decoder, added_tokens: added } = file.object(tokenizerJson);
+  if (!isObject(model)) throw file.corrupt('"model" is missing');
   checkModel(model);
   const nfc = isNfc(normalizer);
   checkPreTokenizer(preTokenizer);
   checkByteLevel('decoder', decoder);
 
-  if (!isObject(model.vocab)) throw corrupt('model.vocab is missing');
+  if (!isObject(model.vocab)) throw file.corrupt('model.vocab is missing');
   const ids = model.vocab;
   const tokens: string[] = [];
   const names = Object.keys(ids);
-  for (const token of names) tokens[checkedId(token, ids[token])] = token;
-  if (!Array.isArray(model.merges)) throw corrupt('model.merges is missing');
+  for (const token of names) tokens[file.checkedId(token, ids[token])] = token;
+  if (!Array.isArray(model.merges)) throw file.corrupt('model.merges is missing');
   const byteIds = Int32Array.from(byteAlphabet(), (char) => idOf(ids, char));
   return {
     ...readMerges(model.merges, ids, tokens),
@@ -49,28 +50,10 @@ export function parseQwen2Json(tokenizerJson: unknown): Qwen2Vocabulary {
   };
 }
 
-function asObject(tokenizerJson: unknown): Json {
-  let value = tokenizerJson;
-  if (typeof tokenizerJson === 'string') {
-    try {
-      value = JSON.parse(tokenizerJson);
-    } catch (cause) {
-      throw corrupt('it is not valid JSON', cause);
-    }
-    if (!isObject(value)) throw corrupt('it is no JSON object');
-  }
-  if (isObject(value)) return value;
-  const got = Array.isArray(value) ? 'an array' : value === null ? 'null' : typeof value;
-  throw new MclipError(
-    'INVALID_ARGUMENT',
-    `Expected the contents of a tokenizer.json as a string or a parsed object, got ${got}.`,
-  );
-}
-
 function checkModel(model: Json): void {
-  if ((model.type ?? 'BPE') !== 'BPE') throw corrupt(`model.type is ${shown(model.type)}, not "BPE"`);
+  if ((model.type ?? 'BPE') !== 'BPE') throw file.corrupt(`model.type is ${shown(model.type)}, not "BPE"`);
   for (const name of ['dropout', 'continuing_subword_prefix', 'end_of_word_suffix', 'ignore_merges', 'byte_fallback']) {
-    if (model[name]) throw corrupt(`model.${name} is ${shown(model[name])}, which Qwen2 does not have`);
+    if (model[name]) throw file.corrupt(`model.${name} is ${shown(model[name])}, which Qwen2 does not have`);
   }
 }
 
@@ -80,7 +63,7 @@ function isNfc(normalizer: unknown): boolean {
   if (isObject(normalizer) && normalizer.type === 'Sequence' && Array.isArray(normalizer.normalizers)) {
     return normalizer.normalizers.map(isNfc).some(Boolean);
   }
-  throw corrupt(`the normalizer is ${shown(normalizer, 200)}, not NFC`);
+  throw file.corrupt(`the normalizer is ${shown(normalizer, 200)}, not NFC`);
 }
 
 /** `Sequence` of `Split` by the pattern and `ByteLevel`. */
@@ -88,11 +71,13 @@ function checkPreTokenizer(preTokenizer: unknown): void {
   const steps = isObject(preTokenizer) && preTokenizer.type === 'Sequence' ? preTokenizer.pretokenizers : undefined;
   const [split, byteLevel, ...more] = Array.isArray(steps) ? steps : [];
   if (!isObject(split) || split.type !== 'Split' || more.length > 0) {
-    throw corrupt(`pre_tokenizer is ${shown(preTokenizer, 200)}, not Split and ByteLevel in sequence`);
+    throw file.corrupt(`pre_tokenizer is ${shown(preTokenizer, 200)}, not Split and ByteLevel in sequence`);
   }
   const pattern = isObject(split.pattern) ? split.pattern.Regex : split.pattern;
-  if (pattern !== QWEN2_PATTERN) throw corrupt(`its split pattern is ${shown(pattern, 300)}, not ${QWEN2_PATTERN}`);
-  if (split.behavior !== 'Isolated' || split.invert) throw corrupt(`its split is ${shown(split, 400)}, not isolated`);
+  if (pattern !== QWEN2_PATTERN)
+    throw file.corrupt(`its split pattern is ${shown(pattern, 300)}, not ${QWEN2_PATTERN}`);
+  if (split.behavior !== 'Isolated' || split.invert)
+    throw file.corrupt(`its split is ${shown(split, 400)}, not isolated`);
   checkByteLevel('pre_tokenizer', byteLevel, 'add_prefix_space', 'use_regex');
 }
 
@@ -100,7 +85,7 @@ function checkPreTokenizer(preTokenizer: unknown): void {
 function checkByteLevel(what: string, step: unknown, ...unset: string[]): void {
   if (isObject(step) && step.type === 'ByteLevel' && unset.every((name) => step[name] === false)) return;
   const options = unset.length === 0 ? '' : ` with ${unset.join(' and ')} off`;
-  throw corrupt(`its ${what} has ${shown(step, 200)}, not ByteLevel${options}`);
+  throw file.corrupt(`its ${what} has ${shown(step, 200)}, not ByteLevel${options}`);
 }
 
 /** Older files write a merge as "a b", newer ones as ["a", "b"]. */
@@ -113,7 +98,7 @@ function readMerges(merges: unknown[], ids: Json, tokens: string[]) {
   for (let rank = 0; rank < count; rank++) {
     const merge = merges[rank];
     const pair = typeof merge === 'string' ? merge.split(' ') : merge;
-    if (!Array.isArray(pair) || pair.length !== 2) throw corrupt(`${shown(merge)} is no merge`);
+    if (!Array.isArray(pair) || pair.length !== 2) throw file.corrupt(`${shown(merge)} is no merge`);
     left[rank] = idOf(ids, pair[0]);
     right[rank] = idOf(ids, pair[1]);
     const token: string = pair[0] + pair[1];
@@ -126,12 +111,12 @@ function readMerges(merges: unknown[], ids: Json, tokens: string[]) {
 
 function readAdded(added: unknown): AddedToken[] {
   if (added === undefined || added === null) return [];
-  if (!Array.isArray(added)) throw corrupt(`added_tokens is ${shown(added)}, not an array`);
+  if (!Array.isArray(added)) throw file.corrupt(`added_tokens is ${shown(added)}, not an array`);
   return added.map((entry: unknown) => {
-    if (!isObject(entry) || typeof entry.content !== 'string') throw corrupt(`${shown(entry)} is no added token`);
+    if (!isObject(entry) || typeof entry.content !== 'string') throw file.corrupt(`${shown(entry)} is no added token`);
     const { content, special = false, normalized = !special } = entry;
     return {
-      id: checkedId(content, entry.id),
+      id: file.checkedId(content, entry.id),
       content,
       special: special === true,
       normalized: normalized === true,
@@ -142,22 +127,8 @@ function readAdded(added: unknown): AddedToken[] {
   });
 }
 
-function checkedId(token: string, id: unknown): number {
-  if (Number.isInteger(id) && (id as number) >= 0 && (id as number) < 0x7fffffff) return id as number;
-  throw corrupt(`the id of ${shown(token)} is ${shown(id)}`);
-}
-
 function idOf(ids: Json, token: unknown): number {
   const id = ids[token as string];
   if (typeof id === 'number' && typeof token === 'string') return id; // what Object.prototype has is no number
-  throw corrupt(`the vocabulary has no ${shown(token)}`);
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function corrupt(reason: string, cause?: unknown): MclipError {
-  const message = `Not a usable Qwen2 tokenizer.json: ${reason}. Expected the file of a Hugging Face Qwen2 tokenizer.`;
-  return new MclipError('MODEL_CORRUPT', message, cause === undefined ? undefined : { cause });
+  throw file.corrupt(`the vocabulary has no ${shown(token)}`);
 }

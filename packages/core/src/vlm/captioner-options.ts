@@ -1,5 +1,4 @@
 /** Options of captioners and of their answers, checked in one place. */
-import type { Device } from '../clip/model-options.js';
 import type { Settings } from '../configure.js';
 import { MclipError, shown } from '../errors.js';
 import type { ModelSpec } from '../model/locate.js';
@@ -66,8 +65,6 @@ export interface CaptionOptions extends ViewOptions, AnswerOptions {
   /** Default: the model's own. */
   system?: string;
 }
-
-export type { Device };
 
 /** @throws {MclipError} `INVALID_ARGUMENT` with the name, the value and what was expected. */
 export function generationOptions(options: AnswerOptions): GenerationOptions {

@@ -1,6 +1,7 @@
 /** Pictures to words: captions, answers to questions, conversations, choices, live captions. */
 import { raceSignal } from '../abort.js';
 import { MclipError } from '../errors.js';
+import type { Device } from '../model/device.js';
 import type { Platform } from '../platform.js';
 import { type Caption, captionOf } from './caption-result.js';
 import {
@@ -8,7 +9,6 @@ import {
   type CaptionOptions,
   check,
   checkText,
-  type Device,
   generationOptions,
   type ViewOptions,
 } from './captioner-options.js';

@@ -9,7 +9,6 @@ import { type PreprocessConfig, preprocess } from '../image/preprocess.js';
 import { cropRegion } from '../image/rgb-image.js';
 import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings, Session } from '../platform.js';
 import { Slots } from '../slots.js';
-import { Qwen2Tokenizer } from '../text/qwen2-tokenizer.js';
 import { Decoder, type KvCache } from './decoder.js';
 import { type EmbeddingRows, GraphRows, halfBits, TableRows } from './embedding-rows.js';
 import { type Generated, type GenerationOptions, generate, type LanguageModel } from './generation.js';
@@ -126,6 +125,7 @@ export class LocalVlmEngine implements VlmEngine {
   async load(request: VlmLoadRequest): Promise<void> {
     const { device, numThreads } = request;
     const { decoder: config, prompt } = this.#manifest;
+    const { Qwen2Tokenizer } = await import('../text/qwen2-tokenizer.js'); // with its tables of characters
     const tokenizer = Qwen2Tokenizer.fromJSON(request.tokenizerJson);
     const prompts = new Prompts(tokenizer, prompt);
     const keepOnDevice = Array.from({ length: config.layers }, (_, i) => [

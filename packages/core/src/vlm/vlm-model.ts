@@ -2,18 +2,12 @@
 import { raceSignal } from '../abort.js';
 import { type ResolvedSettings, resolveSettings } from '../configure.js';
 import { MclipError } from '../errors.js';
+import { checkDevice, type Device, loadOnFirstDevice } from '../model/device.js';
 import { type LocatedModel, locateModel } from '../model/locate.js';
 import type { ManifestFile } from '../model/manifest.js';
 import { DownloadProgress } from '../model/progress.js';
-import type { DeviceName, ModelFile, Platform, RuntimeSettings } from '../platform.js';
-import {
-  type CaptionerOptions,
-  check,
-  DEFAULT_CAPTIONER,
-  type Device,
-  type ViewOptions,
-  viewOf,
-} from './captioner-options.js';
+import type { ModelFile, Platform, RuntimeSettings } from '../platform.js';
+import { type CaptionerOptions, check, DEFAULT_CAPTIONER, type ViewOptions, viewOf } from './captioner-options.js';
 import { chooseRows, chooseVlmDtypes, type VlmDtypes } from './choose-vlm-dtype.js';
 import type { EncodeTimings, VlmEngine, VlmLoadRequest } from './engine.js';
 import { RemoteVlmEngine } from './remote-engine.js';
@@ -37,12 +31,7 @@ export class VlmModel {
     signal?.throwIfAborted();
     const settings = resolveSettings(options);
     check(['auto', 'low', 'high'].includes(memory), 'memory', memory, "'auto', 'low' or 'high'");
-    if (device !== 'auto' && !platform.supportedDevices.includes(device)) {
-      throw new MclipError(
-        'DEVICE_UNAVAILABLE',
-        `device '${device}' does not exist here; choose 'auto' or one of ${platform.supportedDevices.join(', ')}.`,
-      );
-    }
+    checkDevice(platform, device);
     const located = await raceSignal(locateModel(platform, model, vlmFamily, { settings, signal }), signal);
     const runtimeSettings = platform.runtimeSettings(settings);
     const engine = worker
@@ -50,8 +39,7 @@ export class VlmModel {
       : await localEngine(platform, located.manifest, runtimeSettings);
     try {
       const parts = { platform, settings, located, engine };
-      const loading = loadOnDevice(parts, device === 'auto' ? platform.autoDevices() : [device], options);
-      return new VlmModel(parts, await raceSignal(loading, signal));
+      return new VlmModel(parts, await raceSignal(loadOnDevice(parts, options), signal));
     } catch (error) {
       await engine.dispose();
       throw error;
@@ -108,31 +96,16 @@ interface Parts {
 }
 
 /** Fetches and loads on the first device that works: the files depend on it. */
-async function loadOnDevice(
-  parts: Parts,
-  candidates: readonly DeviceName[],
-  options: CaptionerOptions,
-): Promise<Device> {
+function loadOnDevice(parts: Parts, options: CaptionerOptions): Promise<Device> {
   const { platform, settings, located, engine } = parts;
-  const { device: asked = 'auto', memory = 'auto' } = options;
-  const rejected: Device['rejected'] = [];
-  for (const name of candidates) {
+  const { device = 'auto', memory = 'auto' } = options;
+  return loadOnFirstDevice(platform, settings, device, async (name, numThreads) => {
     const dtypes = chooseVlmDtypes(located, name, options.dtype);
-    const { count, limitedBy } = platform.threads(name, settings);
+    const files = await fetchFiles(parts, dtypes, options);
     const keepVision = memory === 'high' || (memory === 'auto' && name !== 'wasm');
-    try {
-      const files = await fetchFiles(parts, dtypes, options);
-      await engine.load({ ...files, device: name, numThreads: count, keepVision });
-      const why = asked === 'auto' ? 'the best device that works here' : 'asked for';
-      const reason = limitedBy === null ? why : `${why}; ${limitedBy}`;
-      return { name, dtype: dtypes.decoder, threads: count, reason, rejected };
-    } catch (error) {
-      const isLast = rejected.length + 1 === candidates.length;
-      if (isLast || !MclipError.isInstance(error) || error.code !== 'DEVICE_UNAVAILABLE') throw error;
-      rejected.push({ name, why: error.message });
-    }
-  }
-  throw new MclipError('DEVICE_UNAVAILABLE', 'There is no device to run on.');
+    await engine.load({ ...files, device: name, numThreads, keepVision });
+    return dtypes.decoder;
+  });
 }
 
 async function fetchFiles(
