@@ -6,44 +6,83 @@ from pathlib import Path
 
 from .errors import ExportError
 
+APPLE_LICENCE = {
+    "id": "apple-amlr",
+    "notice": "Apple Machine Learning Research Model License: research purposes only, no commercial use or product development.",
+}
+RANDOM_LICENCE = {"id": "MIT", "notice": "random weights, for tests"}
 
-def arguments():
+
+def arguments(argv):
     parser = argparse.ArgumentParser(prog="python -m mclip_export", description="Checkpoints to ONNX model folders for mclip.")
     commands = parser.add_subparsers(dest="command", required=True)
-    vlm = commands.add_parser("vlm", help="a FastVLM")
-    vlm.add_argument("--model", required=True)
-    vlm.add_argument("--random-weights", type=int, metavar="SEED")
-    vlm.add_argument("--out", type=Path, required=True)
-    vlm.add_argument("--dtype", default="fp32,fp16,w8,q8,q4,q4f16", help="comma-separated")
-    return parser.parse_args()
+    for command, of, dtypes in (("vlm", "a FastVLM", "fp32,fp16,w8,q8,q4,q4f16"), ("clip", "a MobileCLIP", "fp32,fp16,w8")):
+        sub = commands.add_parser(command, help=f"export {of}")
+        sub.add_argument("--model", required=True, help="its name; an unknown one lists all")
+        weights = sub.add_mutually_exclusive_group(required=True)
+        weights.add_argument("--checkpoint", type=Path, help="file or folder of weights")
+        weights.add_argument("--random-weights", type=int, metavar="SEED", help="the architecture with weights for tests")
+        sub.add_argument("--out", type=Path, required=True, help="model folder to write")
+        sub.add_argument("--dtype", default=dtypes, help=f"comma-separated, of {dtypes}")
+    verify = commands.add_parser("verify", help="compare a model folder with PyTorch and with its own fp32 files")
+    inspect = commands.add_parser("inspect", help="what a model folder holds; checks sizes and hashes")
+    for sub in (verify, inspect):
+        sub.add_argument("folder", type=Path)
+    verify.add_argument("--checkpoint", type=Path, help="the weights it was made of; not needed for random ones")
+    return parser.parse_args(argv)
 
 
-def run_vlm(options):
-    from . import qwen2_tokenizer_file
-    from .architectures import VLMS
-    from .export_vlm import RANDOM_LICENCE, export_vlm
-    from .random_weights import random_network
+def chosen_dtypes(text, known):
+    dtypes = text.split(",")
+    unknown = [dtype for dtype in dtypes if dtype not in known]
+    if unknown:
+        raise ExportError(f"Unknown dtype '{unknown[0]}'. Known: {', '.join(known)}.")
+    return dtypes
 
-    if options.model not in VLMS:
-        raise ExportError(f"Unknown model '{options.model}'. Known: {', '.join(VLMS)}.")
-    vlm = VLMS[options.model]
-    if vlm.tokenizer == "tiny":
-        tokenizer = qwen2_tokenizer_file.tiny_tokenizer()
-    else:
-        tokenizer = qwen2_tokenizer_file.qwen2_tokenizer(Path(__file__).parents[3] / ".cache/qwen2")
-    image_id = qwen2_tokenizer_file.load(tokenizer).token_to_id(qwen2_tokenizer_file.IMAGE)
-    network = random_network(vlm, options.random_weights, text_tokens=image_id)
-    source = {"architecture": vlm.name, "randomWeights": options.random_weights}
-    manifest = export_vlm(network, tokenizer, options.out, options.dtype.split(","), RANDOM_LICENCE, source)
+
+def print_files(manifest):
     for graph, entry in manifest["graphs"].items():
         for dtype, file in entry["files"].items():
             print(f"{graph:8} {dtype:6} {file['bytes'] / 1e6:9.2f} MB  {file['file']}")
 
 
-def main():
-    options = arguments()
+def run_vlm(options):
+    from .export_vlm import DTYPES, export_vlm
+    from .vlm_source import vlm_network
+
+    dtypes = chosen_dtypes(options.dtype, DTYPES)
+    network, tokenizer, source = vlm_network(options.model, options.checkpoint, options.random_weights)
+    licence = APPLE_LICENCE if options.checkpoint else RANDOM_LICENCE
+    print_files(export_vlm(network, tokenizer, options.out, dtypes, licence, source))
+
+
+def run_clip(options):
+    from .clip_source import clip_network
+    from .export_clip import DTYPES, export_clip
+
+    dtypes = chosen_dtypes(options.dtype, DTYPES)
+    model, network, source = clip_network(options.model, options.checkpoint, options.random_weights)
+    licence = APPLE_LICENCE if options.checkpoint else RANDOM_LICENCE
+    name = model.folder if options.checkpoint else f"{model.folder}-random"
+    print_files(export_clip(network, model, options.out, dtypes, licence, source, name))
+
+
+def run_verify(options):
+    from .verify import verify
+
+    verify(options.folder, options.checkpoint)
+
+
+def run_inspect(options):
+    from .inspect_folder import inspect_folder
+
+    inspect_folder(options.folder)
+
+
+def main(argv=None):
+    options = arguments(argv)
     try:
-        {"vlm": run_vlm}[options.command](options)
+        {"vlm": run_vlm, "clip": run_clip, "verify": run_verify, "inspect": run_inspect}[options.command](options)
     except ExportError as error:
         sys.exit(f"error: {error}")
 

@@ -36,6 +36,7 @@ class FastVlm:
     vision_arguments: dict = field(default_factory=dict)  # differences to timm's fastvit_mci3
     tokenizer: str = "qwen2"
     patch: int = 64  # pixels per side of one image token
+    flattened: int = 12  # principal directions of picture features that random weights level out
 
     @property
     def size(self):
@@ -51,6 +52,7 @@ VLMS = {
             sizes=(128, 256),
             vision_arguments={"layers": (1, 1, 1, 1, 1), "embed_dims": (8, 16, 32, 32, 64), "mlp_ratios": (2, 2, 2, 2, 2)},
             tokenizer="tiny",
+            flattened=6,
         ),
         # rows: 151,643 tokens of Qwen2, three special ones and <image>, up to a multiple of 64, as the hub's files have
         FastVlm(

@@ -4,33 +4,34 @@ import json
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 
 from . import embedding_table, qwen2_prompt, qwen2_tokenizer_file, vision_graph
 from .architectures import FastVlm
+from .decoder_calibration import linear_inputs
 from .fastvlm_network import FastVlmNetwork
 from .model_folder import file_entry, model_folder, sha256, write_manifest
 from .pictures import canary_pixels
 from .qwen2_graph import DTYPES as DECODER_DTYPES
 from .qwen2_graph import write_decoder
+from .smoothing import smoothed
 from .tool_versions import tool_versions
 from .weight_storage import write_half, write_w8
 
 VISION_DTYPES = ["fp32", "fp16", "w8"]
+DTYPES = ["fp32", "fp16", "w8", "q8", "q4", "q4f16"]
+LARGEST_W8 = 100e6  # bytes of the decoder's weights in 8 bits; a w8 file takes four times as much memory
 # the hub's suffixes, so that other runtimes find them; w8 is ours
 SUFFIXES = {"fp32": "", "fp16": "_fp16", "w8": "_w8", "q8": "_quantized", "q4": "_q4", "q4f16": "_q4f16"}
-RANDOM_LICENCE = {"id": "MIT", "notice": "random weights, for tests"}
+SMOOTHED = {"q8": "q8", "q4": "q4", "q4f16": "q4"}  # dtype -> what its weights are scaled for
 CANARY_VALUES = 8  # logits that the canary lists
 
 
-def session(file: Path):
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+def calibration_inputs(network, tokenizer):
+    return linear_inputs(network, tokenizer, [tokenizer.token_to_id(token) for token in qwen2_tokenizer_file.STOP])
 
 
-def write_graphs(network: FastVlmNetwork, folder: Path, dtypes):
+def write_graphs(network: FastVlmNetwork, tokenizer, folder: Path, dtypes):
     """Writes them; graph -> dtype -> file."""
     vlm = network.vlm
     vision = {dtype: folder / f"vision_encoder{SUFFIXES[dtype]}.onnx" for dtype in VISION_DTYPES if dtype in dtypes}
@@ -42,10 +43,15 @@ def write_graphs(network: FastVlmNetwork, folder: Path, dtypes):
         write_w8(plain, vision["w8"])
     if "fp32" not in vision:
         plain.unlink()
-    weights = network.decoder_weights()
     decoder = {dtype: folder / f"decoder_model_merged{SUFFIXES[dtype]}.onnx" for dtype in DECODER_DTYPES if dtype in dtypes}
-    for dtype, file in decoder.items():
-        write_decoder(vlm.decoder, weights, dtype, file)
+    weights = network.decoder_weights()
+    inputs = calibration_inputs(network, tokenizer) if SMOOTHED.keys() & decoder.keys() else {}
+    for storage in (None, "q8", "q4"):
+        files = {dtype: file for dtype, file in decoder.items() if SMOOTHED.get(dtype) == storage}
+        prepared = smoothed(vlm.decoder, weights, inputs, storage) if storage and files else weights
+        for dtype, file in files.items():
+            write_decoder(vlm.decoder, prepared, dtype, file)
+        del prepared
     return {"vision": vision, "decoder": decoder}
 
 
@@ -136,7 +142,7 @@ def export_vlm(network: FastVlmNetwork, tokenizer_json: str, out: Path, dtypes, 
         tokenizer_file.write_text(tokenizer_json, encoding="utf-8")
         tokenizer = qwen2_tokenizer_file.load(tokenizer_json)
         rows, embed = write_embeddings(network, folder)
-        files = write_graphs(network, folder, dtypes)
+        files = write_graphs(network, tokenizer, folder, dtypes)
         manifest = manifest_of(network.vlm, files, rows, embed, tokenizer_file, licence, source, canary(network, tokenizer))
         write_manifest(folder, manifest)
     return json.loads((out / "mclip.json").read_text())

@@ -12,10 +12,11 @@ from .architectures import FastVlm
 class VisionEncoder(nn.Module):
     """pixel values [batch, 3, height, width] -> image features [batch, height / 64 * width / 64, hidden]."""
 
-    def __init__(self, vlm: FastVlm):
+    def __init__(self, vlm: FastVlm, deployed=False):
+        """`deployed`: without the branches that exist for training only."""
         super().__init__()
-        self.trunk = timm.create_model("fastvit_mci3", num_classes=0, **vlm.vision_arguments)
-        hidden = vlm.decoder.hidden
+        self.trunk = timm.create_model("fastvit_mci3", num_classes=0, inference_mode=deployed, **vlm.vision_arguments)
+        hidden, self.flattened = vlm.decoder.hidden, vlm.flattened
         self.projector = nn.Sequential(nn.Linear(self.trunk.num_features, hidden), nn.GELU(), nn.Linear(hidden, hidden))
 
     def trunk_features(self, pixel_values):

@@ -13,9 +13,9 @@ from onnx import TensorProto
 
 from .architectures import Qwen2
 from .graph_writer import GraphWriter
-from .linear_forms import LINEAR_FORMS
+from .linear_forms import FORMS
 
-DTYPES = list(LINEAR_FORMS)
+DTYPES = list(FORMS)
 
 
 def rotations(config: Qwen2):
@@ -29,15 +29,16 @@ class DecoderWriter:
     def __init__(self, config: Qwen2, weights, dtype: str):
         self.config, self.weights, self.dtype = config, weights, dtype
         self.graph = GraphWriter(half=dtype == "q4f16")
-        self.form = LINEAR_FORMS[dtype]
+        self.forms = FORMS[dtype]
 
     def weight(self, name):
         return self.weights[name].float().numpy()
 
-    def linear(self, value, *names, bias=False):
+    def linear(self, site, value, *names, bias=False):
         """One product for several layers that read the same value."""
         weight = np.concatenate([self.weight(f"{name}.weight") for name in names])
-        return self.form(self.graph, value, weight, np.concatenate([self.weight(f"{name}.bias") for name in names]) if bias else None)
+        bias = np.concatenate([self.weight(f"{name}.bias") for name in names]) if bias else None
+        return self.forms[site](self.graph, value, weight, bias)
 
     def norm(self, value, name):
         gain = self.graph.constant(self.weight(f"{name}.weight"))
@@ -77,7 +78,7 @@ class DecoderWriter:
             cache = [f"past_key_values.{layer}.key", f"past_key_values.{layer}.value"]
             for past in cache:
                 graph.input(past, graph.float_type, ["batch", config.kv_heads, "past_sequence", config.head_dim])
-            qkv = self.linear(norm, *(f"{name}.self_attn.{part}_proj" for part in "qkv"), bias=True)
+            qkv = self.linear("qkv", norm, *(f"{name}.self_attn.{part}_proj" for part in "qkv"), bias=True)
             mixed, key, value = graph.microsoft(
                 "GroupQueryAttention", qkv, "", "", *cache, last, total, cosines, sines, outputs=3,
                 num_heads=config.heads, kv_num_heads=config.kv_heads, do_rotary=1, scale=config.head_dim**-0.5,
@@ -87,14 +88,15 @@ class DecoderWriter:
                 graph.output(present, f"present.{layer}.{kind}", graph.float_type, shape)
             if layer == config.layers - 1:
                 mixed, residual = self.last_position(mixed), self.last_position(residual)
-            attended = self.linear(mixed, f"{name}.self_attn.o_proj")
+            attended = self.linear("attention_out", mixed, f"{name}.self_attn.o_proj")
             residual, norm = self.add_and_norm(residual, attended, f"{name}.post_attention_layernorm")
-            gate, up = graph.add("Split", self.linear(norm, f"{name}.mlp.gate_proj", f"{name}.mlp.up_proj"), axis=-1, outputs=2)
+            both = self.linear("gate_up", norm, f"{name}.mlp.gate_proj", f"{name}.mlp.up_proj")
+            gate, up = graph.add("Split", both, axis=-1, outputs=2)
             gated = graph.add("Mul", graph.add("Mul", gate, graph.add("Sigmoid", gate)), up)
-            down = self.linear(gated, f"{name}.mlp.down_proj")
+            down = self.linear("down", gated, f"{name}.mlp.down_proj")
             following = "norm" if layer == config.layers - 1 else f"layers.{layer + 1}.input_layernorm"
             residual, norm = self.add_and_norm(residual, down, following)
-        logits = self.linear(norm, "lm_head")
+        logits = self.linear("head", norm, "lm_head")
         if graph.half:
             logits = graph.cast(logits, TensorProto.FLOAT)
         graph.output(logits, "logits", TensorProto.FLOAT, ["batch", 1, config.rows])

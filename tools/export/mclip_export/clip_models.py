@@ -1,0 +1,50 @@
+"""CLIP models by name. Sizes and preprocessing come from open_clip's own tables, never from a family's habit."""
+
+from dataclasses import dataclass
+
+from .errors import ExportError
+
+
+@dataclass(frozen=True)
+class ClipModel:
+    name: str  # as published
+    architecture: str  # in open_clip
+    tag: str  # of open_clip's pretrained table, for mean, std and interpolation
+    convolutional_text: bool = False  # MobileCLIP-S0's text tower, which open_clip does not have
+    described_by: str | None = None  # whose preprocessing, where open_clip has no entry
+
+    @property
+    def folder(self):
+        return self.name.lower()
+
+    def preprocessing(self):
+        """size, mean, std, interpolation"""
+        import open_clip
+        from open_clip.pretrained import get_pretrained_cfg
+
+        table = get_pretrained_cfg(self.described_by or self.architecture, self.tag)
+        if table["resize_mode"] != "shortest":
+            raise ExportError(f"{self.name} resizes by '{table['resize_mode']}', which the manifest has no word for.")
+        size = open_clip.get_model_config(self.architecture)["vision_cfg"]["image_size"]
+        return {"size": size, **{key: table[key] for key in ("mean", "std", "interpolation")}}
+
+
+CLIPS = {
+    model.name: model
+    for model in (
+        # the image tower is that of MobileCLIP2-S0
+        ClipModel("MobileCLIP-S0", "MobileCLIP2-S0", "datacompdr", convolutional_text=True, described_by="MobileCLIP-S1"),
+        ClipModel("MobileCLIP-S1", "MobileCLIP-S1", "datacompdr"),
+        ClipModel("MobileCLIP-S2", "MobileCLIP-S2", "datacompdr"),
+        ClipModel("MobileCLIP-B", "MobileCLIP-B", "datacompdr"),
+        ClipModel("MobileCLIP-B-LT", "MobileCLIP-B", "datacompdr_lt"),
+        *(ClipModel(f"MobileCLIP2-{size}", f"MobileCLIP2-{size}", "dfndr2b") for size in ("S0", "S2", "B", "S3", "S4", "L-14")),
+    )
+}
+
+
+def clip_model(name: str):
+    found = next((model for model in CLIPS.values() if name.lower() == model.folder), None)
+    if found is None:
+        raise ExportError(f"Unknown CLIP model '{name}'. Known: {', '.join(CLIPS)}.")
+    return found

@@ -1,0 +1,120 @@
+"""From a CLIP network to a model folder: two graphs in several dtypes and the manifest."""
+
+import base64
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import torch
+from torch.nn.functional import normalize
+
+from .clip_models import ClipModel
+from .clip_network import TextTower, VisionTower
+from .clip_random_weights import TEXTS
+from .graph_writer import OPSET
+from .model_folder import file_entry, model_folder, write_manifest
+from .pictures import calibration_crops, canary_pixels
+from .storage_plan import weights_in_half
+from .tool_versions import tool_versions
+from .weight_storage import write_half, write_w8
+
+DTYPES = ["fp32", "fp16", "w8"]
+TENSORS = {"vision": ("pixel_values", "image_embeds"), "text": ("input_ids", "text_embeds")}
+SUFFIXES = {"fp32": "", "fp16": "_fp16", "w8": "_w8"}
+CANARY_TEXT = "a photo of a cat."
+PLAN_TARGET = 0.9994  # on calibration inputs; the bound that `verify` checks is 0.999 on others
+PLAN_PICTURES, PLAN_TEXTS = 4, 6
+
+
+def normalised_pixels(images, config):
+    """uint8 [n, size, size, 3] -> float32 [n, 3, size, size]"""
+    mean, std = (torch.tensor(config[key]).view(3, 1, 1) for key in ("mean", "std"))
+    return (torch.from_numpy(images).permute(0, 3, 1, 2) / 255 - mean) / std
+
+
+def write_tower(tower, example, names, file: Path):
+    """fp32, for any batch size; the example only gives shapes."""
+    tower.eval()  # the exporter puts back the mode it found, down to the batch norms
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            tower, (example,), str(file), dynamo=False, opset_version=OPSET, input_names=[names[0]], output_names=[names[1]],
+            dynamic_axes={name: {0: "batch"} for name in names},
+        )  # fmt: skip
+
+
+def write_tower_files(network, tower, examples, folder: Path, dtypes):
+    """dtype -> file of one tower; and how many weights `w8` keeps in 16 bits."""
+    module = {"vision": VisionTower, "text": TextTower}[tower](network)
+    files = {dtype: folder / f"{tower}_model{SUFFIXES[dtype]}.onnx" for dtype in DTYPES if dtype in dtypes}
+    plain = folder / f"{tower}_model.onnx"
+    write_tower(module, examples[:2], TENSORS[tower], plain)
+    if "fp16" in files:
+        write_half(plain, files["fp16"])
+    if "w8" in files:
+        in_half, reached = weights_in_half(plain, {TENSORS[tower][0]: examples.numpy()}, PLAN_TARGET)
+        write_w8(plain, files["w8"], in_half)
+        print(f"{tower} w8: {len(in_half)} weights in fp16, cosine {reached:.5f} on calibration inputs", flush=True)
+    if "fp32" not in files:
+        plain.unlink()
+    return files
+
+
+def encoded(embedding):
+    return base64.b64encode(np.asarray(embedding, "<f4").tobytes()).decode()
+
+
+@torch.no_grad()
+def canary(network, model: ClipModel, config):
+    """What the network says about the generated picture 1 and a fixed text, L2-normalised."""
+    pixels = normalised_pixels(canary_pixels(config["size"])[None], config)
+    ids = open_clip.get_tokenizer(model.architecture)([CANARY_TEXT])
+    return {
+        "pattern": 1,
+        "vision": encoded(normalize(network.encode_image(pixels), dim=-1)[0]),
+        "text": {"inputText": CANARY_TEXT, "embedding": encoded(normalize(network.encode_text(ids), dim=-1)[0])},
+    }
+
+
+def export_clip(network, model: ClipModel, out: Path, dtypes, licence, source, name=None):
+    """Writes the folder `out`; returns its manifest."""
+    config = model.preprocessing()
+    scale = min(float(network.logit_scale.exp()), 100.0)  # Apple's code clamps it
+    examples = {
+        "vision": normalised_pixels(calibration_crops(config["size"], PLAN_PICTURES, seed=5), config),
+        "text": open_clip.get_tokenizer(model.architecture)(TEXTS[-PLAN_TEXTS:]),
+    }
+    with model_folder(out) as folder:
+        files = {tower: write_tower_files(network, tower, examples[tower], folder, dtypes) for tower in TENSORS}
+        expected = canary(network, model, config)
+        manifest = {
+            "mclip": 1,
+            "task": "clip",
+            "name": name or model.folder,
+            "dim": len(base64.b64decode(expected["vision"])) // 4,
+            "licence": licence,
+            "source": {**source, "tools": tool_versions()},
+            "image": {
+                "size": config["size"],
+                "fit": "crop",
+                "interpolation": config["interpolation"],
+                "mean": list(config["mean"]),
+                "std": list(config["std"]),
+            },
+            "text": {"tokenizer": "clip", "contextLength": 77, "padId": 0},
+            "logitScale": round(scale, 4),
+            "scores": "softmax",
+            "graphs": {
+                tower: {
+                    "input": TENSORS[tower][0],
+                    "output": TENSORS[tower][1],
+                    "files": {dtype: file_entry(file) for dtype, file in dtypes.items()},
+                }
+                for tower, dtypes in files.items()
+            },
+            "canary": expected,
+        }
+        write_manifest(folder, manifest)
+    return json.loads((out / "mclip.json").read_text())
