@@ -21,7 +21,7 @@ import { createClassifier } from '@mclip/node';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import sharp from 'sharp';
 import { clipTokenizerJson } from './clip-tokenizer-json.mjs';
-import { alternate, median, option, print, row } from './report.mjs';
+import { alternate, median, option, print, rest, row } from './report.mjs';
 
 const rounds = option('--rounds', 25);
 const real = fileURLToPath(new URL('../tools/real/models/', import.meta.url));
@@ -125,7 +125,9 @@ function stopwatch(spent) {
 async function phasesOf(size) {
   const [bareSpent, peerSpent] = [{}, {}];
   for (let round = 0; round < rounds; round++) {
+    await rest();
     await bareParts(picture(size), bareSpent);
+    await rest();
     await peer.classify(picture(size), peerSpent);
   }
   const means = (spent) =>

@@ -5,11 +5,15 @@ import { cpus } from 'node:os';
 /** A number after a flag of the command line. */
 export const option = (name, fallback) => Number(process.argv[process.argv.indexOf(name) + 1]) || fallback;
 
+/** The threads of one side's runtime go on spinning for a while after a run, on the cores that the other side needs. */
+export const rest = () => new Promise((resolve) => setTimeout(resolve, 60));
+
 /** Two warm-up rounds and `count` more of each work in turn; medians in ms, or of what the works return. */
 export async function alternate(works, count, warmUps = 2) {
   const samples = Object.fromEntries(Object.keys(works).map((name) => [name, []]));
   for (let round = -warmUps; round < count; round++) {
     for (const [name, work] of Object.entries(works)) {
+      await rest();
       const startedAt = performance.now();
       const own = await work();
       const ms = performance.now() - startedAt;
