@@ -163,6 +163,11 @@ async function createPeer() {
   };
 }
 
+function tokenId(content) {
+  const { added_tokens } = JSON.parse(readFileSync(join(folder, 'tokenizer.json'), 'utf8'));
+  return added_tokens.find((token) => token.content === content).id;
+}
+
 /** Where the export has no such file. */
 function peerConfig(file) {
   const { decoder, image } = manifest;
@@ -171,7 +176,8 @@ function peerConfig(file) {
     'config.json': {
       model_type: 'llava_qwen2',
       architectures: ['LlavaQwen2ForCausalLM'],
-      image_token_index: 151_646,
+      image_token_index: tokenId('<image>'),
+      image_token_id: tokenId('<image>'),
       hidden_size: decoder.hidden,
       num_hidden_layers: decoder.layers,
       ...heads,
@@ -179,6 +185,7 @@ function peerConfig(file) {
       vocab_size: manifest.embedding.rows,
     },
     'preprocessor_config.json': {
+      processor_class: 'LlavaProcessor',
       image_processor_type: 'CLIPImageProcessor',
       do_resize: true,
       size: { shortest_edge: image.size },

@@ -1,5 +1,6 @@
 """Reading exported files back: the fp32 weights that they stand for, and PyTorch networks with exactly those."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,21 +25,24 @@ def constants_of(graph):
     return values
 
 
+def divided(weight, by):
+    return weight / by
+
+
 def matching(tensors, weight):
     """The name in `tensors` whose content is `weight`, as it is or transposed or with scaled output channels; and how."""
     for name, tensor in tensors.items():
         if tensor.shape == weight.shape and np.array_equal(tensor, weight):
-            return name, lambda changed: changed
+            return name, np.asarray
         if tensor.ndim == 2 and tensor.shape == weight.shape[::-1] and np.array_equal(tensor.T, weight):
-            return name, lambda changed: changed.T
+            return name, np.transpose
     for name, tensor in tensors.items():
         if tensor.ndim < 3 or tensor.shape != weight.shape:
             continue
         flat, theirs = tensor.reshape(len(tensor), -1), weight.reshape(len(weight), -1)
         factor = (flat * theirs).sum(1) / np.maximum((flat * flat).sum(1), 1e-30)  # of a batch norm that was folded in
         if np.abs(flat * factor[:, None] - theirs).max() <= 1e-5 * np.abs(theirs).max():
-            shape = (-1, *[1] * (tensor.ndim - 1))
-            return name, lambda changed, by=factor.reshape(shape): changed / by
+            return name, partial(divided, by=factor.reshape(-1, *[1] * (tensor.ndim - 1)))
     return None, None
 
 

@@ -13,7 +13,7 @@ from .architectures import Qwen2
 from .quantisation import BLOCK
 
 EXPONENTS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-ROWS = 384  # calibration rows that the search looks at
+ROWS, OUTPUTS = 256, 1024  # calibration rows and output channels that the search looks at
 
 
 def rounded_rows(x):
@@ -49,14 +49,19 @@ def grouped(values, groups):
     return out.scatter_reduce(0, groups, values, "amax")
 
 
+def evenly(matrix, count):
+    """About `count` rows, evenly spaced."""
+    return matrix if len(matrix) <= count else matrix[torch.linspace(0, len(matrix) - 1, count).long()]
+
+
 def factors(x, weight, storage, groups=None):
     """Per input channel, what to divide activations `x` [rows, in] by; `weight` [out, in]."""
     round_rows, round_weight = ROUNDING[storage]
     groups = torch.arange(x.shape[1]) if groups is None else groups
-    rows = x[torch.linspace(0, len(x) - 1, min(ROWS, len(x))).long()]
-    exact = rows @ weight.T
     largest = grouped(x.abs().amax(0), groups).clamp(min=1e-6)
     columns = grouped(weight.abs().amax(0), groups).clamp(min=1e-6)
+    rows, weight = evenly(x, ROWS), evenly(weight, OUTPUTS)
+    exact = rows @ weight.T
     best, chosen = None, None
     for exponent in EXPONENTS:
         factor = (largest**exponent / columns ** (1 - exponent))[groups] if exponent else torch.ones(x.shape[1])
