@@ -197,7 +197,12 @@ function peerConfig(file) {
       do_normalize: false,
       do_convert_rgb: true,
     },
-    'processor_config.json': { processor_class: 'LlavaProcessor', image_token: '<image>', patch_size: image.patch },
+    'processor_config.json': {
+      processor_class: 'LlavaProcessor',
+      image_token: '<image>',
+      patch_size: image.patch,
+      num_additional_image_tokens: 0,
+    },
     'tokenizer_config.json': { tokenizer_class: 'Qwen2Tokenizer', eos_token: '<|im_end|>' },
   };
   return configs[file];
