@@ -21,14 +21,14 @@ const library = (name: string, entry: string[], options: Options = {}): Options 
   ...options,
 });
 
-export default defineConfig([
-  library('core', ['index', 'adapter']),
-  library('node', ['index', 'clip-worker', 'vlm-worker'], { platform: 'node' }),
-  library('web', ['index', 'vite'], { clean: ['!worker/**'] }),
-  // with core inside: a worker does not see the page's import map, and people who copy it have one folder to copy
-  library('web', ['worker/clip-worker', 'worker/vlm-worker'], {
-    name: 'web-worker',
-    outDir: 'packages/web/dist/worker',
+/**
+ * With core inside: a worker does not see the page's import map, and people who copy it have one folder to copy. Each in
+ * a folder of its own: webpack breaks workers that have files in common.
+ */
+const webWorker = (entry: string, folder: string): Options =>
+  library('web', [`worker/${entry}`], {
+    name: `web-${entry}`,
+    outDir: `packages/web/dist/${folder}`,
     platform: 'browser',
     external: [/^onnxruntime-web/],
     noExternal: [/^@mclip\/core/, 'onnxruntime-common'],
@@ -38,6 +38,13 @@ export default defineConfig([
       options.minifyIdentifiers = true;
     },
     dts: false,
-  }),
+  });
+
+export default defineConfig([
+  library('core', ['index', 'adapter']),
+  library('node', ['index', 'clip-worker', 'vlm-worker'], { platform: 'node' }),
+  library('web', ['index', 'vite'], { clean: ['!worker/**', '!vlm-worker/**'] }),
+  webWorker('clip-worker', 'worker'),
+  webWorker('vlm-worker', 'vlm-worker'),
   library('nano', ['index']),
 ]);

@@ -18,7 +18,7 @@ export interface Settings {
   cacheDir?: string;
   /** Web: where onnxruntime's `.wasm` files are served from. Default: beside the bundle. */
   wasmPaths?: string | Record<string, string>;
-  /** Web: URL of clip-worker.js, for bundlers that do not emit it; vlm-worker.js is looked for beside it. */
+  /** Web: URL of clip-worker.js, for bundlers that do not emit it; the captioner's is `../vlm-worker/vlm-worker.js`. */
   workerUrl?: string | URL;
 }
 

@@ -16,17 +16,17 @@ export function startWorker({ workerUrl }: ResolvedSettings, task: WorkerTask): 
         ? new Worker(asked, { type: 'module', name: 'mclip' })
         : task === 'clip'
           ? new Worker(new URL('./worker/clip-worker.js', import.meta.url), { type: 'module', name: 'mclip' })
-          : new Worker(new URL('./worker/vlm-worker.js', import.meta.url), { type: 'module', name: 'mclip' });
+          : new Worker(new URL('./vlm-worker/vlm-worker.js', import.meta.url), { type: 'module', name: 'mclip' });
     return workerPort(worker, asked);
   } catch (cause) {
     throw new MclipError('WORKER', `The worker cannot start: ${advice(asked, (cause as Error).message)}`, { cause });
   }
 }
 
-/** `workerUrl` is the classifier's script; the captioner's lies beside it. */
+/** `workerUrl` is the classifier's script; the captioner's folder lies beside its folder, as in the package. */
 function scriptUrl(workerUrl: string | URL, task: WorkerTask): string {
   const url = pageUrl(workerUrl);
-  return task === 'clip' ? url : new URL('vlm-worker.js', url).href;
+  return task === 'clip' ? url : new URL('../vlm-worker/vlm-worker.js', url).href;
 }
 
 function workerPort(worker: Worker, asked: string | null): WorkerPort {
