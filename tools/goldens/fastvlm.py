@@ -23,7 +23,7 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 
 from pictures import picture, sha
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools/export"))
 from mclip_export import qwen2_tokenizer_file  # noqa: E402
 from mclip_export.architectures import VLMS  # noqa: E402
