@@ -81,7 +81,7 @@ def canary(network, model: ClipModel, config):
 def export_clip(network, model: ClipModel, out: Path, dtypes, licence, source, name=None):
     """Writes the folder `out`; returns its manifest."""
     config = model.preprocessing()
-    scale = min(float(network.logit_scale.exp()), 100.0)  # Apple's code clamps it
+    scale = min(float(network.logit_scale.detach().exp()), 100.0)  # Apple's code clamps it
     examples = {
         "vision": normalised_pixels(calibration_crops(config["size"], PLAN_PICTURES, seed=5), config),
         "text": open_clip.get_tokenizer(model.architecture)(TEXTS[-PLAN_TEXTS:]),
