@@ -10,28 +10,22 @@ import open_clip
 import torch
 from torch.nn.functional import normalize
 
+from .clip_inputs import normalised_pixels, planning_inputs
 from .clip_models import ClipModel
 from .clip_network import TextTower, VisionTower
-from .clip_random_weights import TEXTS
+from .folded_norms import fold_norms
 from .graph_writer import OPSET
 from .model_folder import file_entry, model_folder, write_manifest
-from .pictures import calibration_crops, canary_pixels
-from .storage_plan import weights_in_half
+from .pictures import canary_pixels
+from .storage_plan import plan_w8
 from .tool_versions import tool_versions
-from .weight_storage import write_half, write_w8
+from .weight_storage import write_half
 
 DTYPES = ["fp32", "fp16", "w8"]
 TENSORS = {"vision": ("pixel_values", "image_embeds"), "text": ("input_ids", "text_embeds")}
 SUFFIXES = {"fp32": "", "fp16": "_fp16", "w8": "_w8"}
 CANARY_TEXT = "a photo of a cat."
-PLAN_TARGET = 0.9994  # on calibration inputs; the bound that `verify` checks is 0.999 on others
-PLAN_PICTURES, PLAN_TEXTS = 4, 6
-
-
-def normalised_pixels(images, config):
-    """uint8 [n, size, size, 3] -> float32 [n, 3, size, size]"""
-    mean, std = (torch.tensor(config[key]).view(3, 1, 1) for key in ("mean", "std"))
-    return (torch.from_numpy(images).permute(0, 3, 1, 2) / 255 - mean) / std
+PLAN_TARGET = 0.9995  # on inputs of the plan; the bound that `verify` checks is 0.999 on others
 
 
 def write_tower(tower, example, names, file: Path):
@@ -45,18 +39,19 @@ def write_tower(tower, example, names, file: Path):
         )  # fmt: skip
 
 
-def write_tower_files(network, tower, examples, folder: Path, dtypes):
-    """dtype -> file of one tower; and how many weights `w8` keeps in 16 bits."""
+def write_tower_files(network, tower, model: ClipModel, folder: Path, dtypes):
+    """dtype -> file of one tower."""
     module = {"vision": VisionTower, "text": TextTower}[tower](network)
     files = {dtype: folder / f"{tower}_model{SUFFIXES[dtype]}.onnx" for dtype in DTYPES if dtype in dtypes}
     plain = folder / f"{tower}_model.onnx"
-    write_tower(module, examples[:2], TENSORS[tower], plain)
+    inputs, checks = planning_inputs(model, tower)
+    write_tower(module, torch.from_numpy(inputs[:2]), TENSORS[tower], plain)
     if "fp16" in files:
         write_half(plain, files["fp16"])
     if "w8" in files:
-        in_half, reached = weights_in_half(plain, {TENSORS[tower][0]: examples.numpy()}, PLAN_TARGET)
-        write_w8(plain, files["w8"], in_half)
-        print(f"{tower} w8: {len(in_half)} weights in fp16, cosine {reached:.5f} on calibration inputs", flush=True)
+        plan = plan_w8(plain, inputs, checks, PLAN_TARGET)
+        plan.write(plain, files["w8"])
+        print(f"{tower} w8: {len(plan.in_half)} weights in fp16, cosine {plan.reached:.5f} on inputs of the plan", flush=True)
     if "fp32" not in files:
         plain.unlink()
     return files
@@ -82,13 +77,10 @@ def export_clip(network, model: ClipModel, out: Path, dtypes, licence, source, n
     """Writes the folder `out`; returns its manifest."""
     config = model.preprocessing()
     scale = min(float(network.logit_scale.detach().exp()), 100.0)  # Apple's code clamps it
-    examples = {
-        "vision": normalised_pixels(calibration_crops(config["size"], PLAN_PICTURES, seed=5), config),
-        "text": open_clip.get_tokenizer(model.architecture)(TEXTS[-PLAN_TEXTS:]),
-    }
+    expected = canary(network, model, config)
+    fold_norms(network)
     with model_folder(out) as folder:
-        files = {tower: write_tower_files(network, tower, examples[tower], folder, dtypes) for tower in TENSORS}
-        expected = canary(network, model, config)
+        files = {tower: write_tower_files(network, tower, model, folder, dtypes) for tower in TENSORS}
         manifest = {
             "mclip": 1,
             "task": "clip",

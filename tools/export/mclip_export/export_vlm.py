@@ -16,13 +16,14 @@ from .qwen2_graph import DTYPES as DECODER_DTYPES
 from .qwen2_graph import write_decoder
 from .random_weights import CALIBRATION_SIZE
 from .smoothing import smoothed
-from .storage_plan import weights_in_half
+from .storage_plan import plan_w8
 from .tool_versions import tool_versions
-from .weight_storage import write_half, write_w8
+from .weight_storage import write_half
 
 VISION_DTYPES = ["fp32", "fp16", "w8"]
 DTYPES = ["fp32", "fp16", "w8", "q8", "q4", "q4f16"]
 PLAN_TARGET = 0.9993  # of every image token, on calibration pictures; the bound that `verify` checks is 0.999 on others
+PLAN_PICTURES = 18  # the last two for the cosine, the others for the moments
 LARGEST_W8 = 100e6  # bytes of the decoder's weights in 8 bits; a w8 file takes four times as much memory
 # the hub's suffixes, so that other runtimes find them; w8 is ours
 SUFFIXES = {"fp32": "", "fp16": "_fp16", "w8": "_w8", "q8": "_quantized", "q4": "_q4", "q4f16": "_q4f16"}
@@ -43,11 +44,11 @@ def write_graphs(network: FastVlmNetwork, tokenizer, folder: Path, dtypes):
     if "fp16" in vision:
         write_half(plain, vision["fp16"])
     if "w8" in vision:
-        crops = calibration_crops(CALIBRATION_SIZE, count=2, seed=5)
+        crops = calibration_crops(CALIBRATION_SIZE, count=PLAN_PICTURES, seed=5)
         pixels = np.ascontiguousarray(crops.transpose(0, 3, 1, 2) / 255, np.float32)
-        in_half, reached = weights_in_half(plain, {vision_graph.INPUT: pixels}, PLAN_TARGET)
-        write_w8(plain, vision["w8"], in_half)
-        print(f"vision w8: {len(in_half)} weights in fp16, cosine {reached:.5f} on calibration pictures", flush=True)
+        plan = plan_w8(plain, pixels[:-2], pixels[-2:], PLAN_TARGET)
+        plan.write(plain, vision["w8"])
+        print(f"vision w8: {len(plan.in_half)} weights in fp16, cosine {plan.reached:.5f} on pictures of the plan", flush=True)
     if "fp32" not in vision:
         plain.unlink()
     weights = network.decoder_weights()

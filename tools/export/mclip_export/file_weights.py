@@ -22,6 +22,10 @@ def constants_of(graph):
             values[node.output[0]] = values[node.input[0]].astype(onnx.helper.tensor_dtype_to_np_dtype(to))
         elif node.op_type == "Mul":
             values[node.output[0]] = values[node.input[0]] * values[node.input[1]]
+    for name in [name for name in values if name.endswith(("/int8", "/fp16"))]:  # tables: brought back after the look-up
+        table, _, form = name.rpartition("/")
+        if table not in values:
+            values[table] = values[name].astype(np.float32) * (values[f"{table}/scales"] if form == "int8" else np.float32(1))
     return values
 
 
@@ -50,22 +54,22 @@ def matching(tensors, weight):
 def take_weights(module, plain: Path, stored: Path):
     """Gives `module`, of which `plain` is the fp32 export, the weights that the file `stored` stands for.
 
-    Returns how many constants differ between the files and were found in the module, and how many were not found.
+    Returns the names of the module's tensors that changed, and how many constants differ but are nowhere in the module.
     """
     exact, changed = (constants_of(onnx.load(file).graph) for file in (plain, stored))
-    parameters = dict(module.named_parameters())
-    left = {name: parameter.numpy() for name, parameter in parameters.items() if parameter.ndim >= 2}
-    found, lost = 0, 0
+    tensors = dict(module.named_parameters()) | dict(module.named_buffers())
+    left = {name: tensor.numpy() for name, tensor in tensors.items() if tensor.is_floating_point()}
+    found, lost = [], 0
     for name, weight in exact.items():
         if name not in changed or weight.dtype != np.float32 or np.array_equal(changed[name], weight):
             continue
-        target, back = matching(left, weight)
+        target, back = (name, np.asarray) if name in left and np.array_equal(left[name], weight) else matching(left, weight)
         if target is None:
             lost += 1
             continue
-        parameters[target].copy_(torch.from_numpy(np.ascontiguousarray(back(changed[name]), np.float32)))
+        tensors[target].copy_(torch.from_numpy(np.ascontiguousarray(back(changed[name]), np.float32)))
         left.pop(target)
-        found += 1
+        found.append(target)
     return found, lost
 
 

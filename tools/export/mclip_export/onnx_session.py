@@ -1,7 +1,12 @@
 """ONNX Runtime on the CPU: the runtime that exported graphs are proven with."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
+import onnx
 import onnxruntime
+from onnx import helper
 
 
 def make_session(model, threads=0):
@@ -10,6 +15,25 @@ def make_session(model, threads=0):
     options.log_severity_level = 3
     options.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"])
+
+
+def passing_session(model, extra_outputs=(), extra_inputs=()):
+    """A session of a loaded model that also gives the values `extra_outputs`, and takes constants as inputs with defaults.
+
+    Through a file, as the bytes of a large model would be in memory twice; `model` is left as it was.
+    """
+    inputs, outputs = len(model.graph.input), len(model.graph.output)
+    model.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in extra_outputs)
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    for name in extra_inputs:
+        model.graph.input.append(helper.make_tensor_value_info(name, tensors[name].data_type, list(tensors[name].dims)))
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "passing.onnx"
+            onnx.save(model, file)
+            return make_session(file)
+    finally:
+        del model.graph.input[inputs:], model.graph.output[outputs:]
 
 
 def cosines(a, b):

@@ -7,10 +7,12 @@ import numpy as np
 import open_clip
 import torch
 
+from .clip_inputs import normalised_pixels
 from .clip_network import TextTower, VisionTower
 from .clip_source import clip_network
-from .export_clip import TENSORS, normalised_pixels
+from .export_clip import TENSORS
 from .file_weights import take_weights
+from .folded_norms import fold_norms
 from .onnx_session import cosines, make_session
 from .pictures import calibration_crops
 from .verify import COSINE_BOUNDS, DIFFERENCE_BOUND, Row, largest_cosine, median_milliseconds
@@ -21,6 +23,7 @@ TEXTS = [
     "city at night, seen from a bridge", "東京", "", "1234567890",
 ]  # fmt: skip
 LABELS = 1000
+MODULES = {"vision": VisionTower, "text": TextTower}
 
 
 def unit(rows):
@@ -42,6 +45,29 @@ def by_torch(module, inputs):
     return unit(torch.cat([module(inputs[i : i + 1]) for i in range(len(inputs))]).numpy())
 
 
+@torch.no_grad()
+def by_torch_on(module, inputs, plain: Path, file: Path):
+    """PyTorch's embeddings on the weights that `file` stands for, None if not all of them were found in the module."""
+    tensors = dict(module.named_parameters()) | dict(module.named_buffers())
+    original = {name: tensor.detach().clone() for name, tensor in tensors.items()}
+    _, lost = take_weights(module, plain, file)
+    embeddings = by_torch(module, inputs) if lost == 0 else None
+    for name, tensor in tensors.items():
+        tensor.copy_(original[name])
+    return embeddings
+
+
+def tower_row(tower, dtype, file: Path, inputs, expected, exact):
+    session, name = make_session(file), TENSORS[tower][0]
+    got = one_by_one(session, name, inputs)
+    return Row(
+        tower, dtype, file.stat().st_size / 1e6, median_milliseconds(lambda: session.run(None, {name: inputs[:1]})),
+        None if expected is None else float(np.abs(got - expected).max()), DIFFERENCE_BOUND,
+        float(cosines(got, exact).min()), COSINE_BOUNDS[dtype],
+        float((best_labels(got) == best_labels(exact)).mean()), largest_cosine(got),
+    )  # fmt: skip
+
+
 def clip_rows(folder: Path, manifest, checkpoint, seed):
     model, network, _ = clip_network(manifest["source"]["architecture"], checkpoint, seed)
     config = model.preprocessing()
@@ -49,32 +75,19 @@ def clip_rows(folder: Path, manifest, checkpoint, seed):
         "vision": normalised_pixels(calibration_crops(config["size"], PICTURES, seed=SEED), config),
         "text": open_clip.get_tokenizer(model.architecture)(TEXTS),
     }
+    # fp32 files against the network as it was made, the others, whose constants are parameters, with its norms folded
+    unfolded = {tower: by_torch(module(network), inputs[tower]) for tower, module in MODULES.items()}
+    fold_norms(network)
     rows = []
-    for tower, module in (("vision", VisionTower(network)), ("text", TextTower(network))):
+    for tower, module in MODULES.items():
         files = {dtype: folder / entry["file"] for dtype, entry in manifest["graphs"][tower]["files"].items()}
         if "fp32" not in files:
             continue
-        name, feed = TENSORS[tower][0], inputs[tower].numpy()
-        exact = one_by_one(make_session(files["fp32"]), name, feed)
-        original = {key: parameter.detach().clone() for key, parameter in module.named_parameters()}
+        feed = inputs[tower].numpy()
+        exact = one_by_one(make_session(files["fp32"]), TENSORS[tower][0], feed)
         for dtype, file in files.items():
-            lost = 0
-            if dtype != "fp32":
-                _, lost = take_weights(module, files["fp32"], file)
-            expected = by_torch(module, inputs[tower])
-            session = make_session(file)
-            got = one_by_one(session, name, feed)
-            rows.append(Row(
-                tower, dtype, file.stat().st_size / 1e6,
-                median_milliseconds(lambda run=session.run, one={name: feed[:1]}: run(None, one)),
-                float(np.abs(got - expected).max()) if lost == 0 else None, DIFFERENCE_BOUND,
-                float(cosines(got, exact).min()), COSINE_BOUNDS[dtype],
-                float((best_labels(got) == best_labels(exact)).mean()), largest_cosine(got),
-            ))  # fmt: skip
-            with torch.no_grad():
-                for key, parameter in module.named_parameters():
-                    parameter.copy_(original[key])
-            del session
-        del original
-        gc.collect()
+            plain = dtype == "fp32"
+            expected = unfolded[tower] if plain else by_torch_on(module(network), inputs[tower], files["fp32"], file)
+            rows.append(tower_row(tower, dtype, file, feed, expected, exact))
+            gc.collect()
     return rows

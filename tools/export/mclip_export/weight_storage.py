@@ -1,7 +1,8 @@
 """Smaller files at fp32 arithmetic: weights stored in fewer bits and brought back by nodes that are folded.
 
 ONNX Runtime computes nodes whose inputs are all constants when it makes the session, so `Cast` (fp16) or `Cast` and `Mul`
-(int8 and scales) after a weight cost nothing per run.
+(int8 and scales) after a weight cost nothing per run. A table of rows that the input looks up stays as it is stored: only
+the rows that were looked up are brought back, which is cheap and keeps the session small.
 """
 
 from pathlib import Path
@@ -15,10 +16,25 @@ from .quantisation import int8_channels
 SMALLEST = 256  # numbers; below, a tensor stays as it is
 
 
+def looked_up(graph):
+    """name -> nodes that read rows of it by an input of the graph."""
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    from_input = {value.name for value in graph.input} - constants.keys()
+    tables = {}
+    for node in graph.node:
+        if node.op_type in ("Cast", "Identity") and node.input[0] in from_input:
+            from_input.add(node.output[0])
+        elif node.op_type == "Gather" and node.input[1] in from_input:
+            table = constants.get(node.input[0])
+            if table is not None and table.data_type == TensorProto.FLOAT and len(table.dims) == 2:
+                tables.setdefault(node.input[0], []).append(node)
+    return tables
+
+
 def weight_axes(graph):
     """name -> axis of the output channels (of the rows, for tables) of every weight that operators read."""
     shapes = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
-    axes = {}
+    axes = dict.fromkeys(looked_up(graph), 0)
     for node in graph.node:
         if node.op_type == "Conv":
             axes[node.input[1]] = 0
@@ -27,8 +43,6 @@ def weight_axes(graph):
         elif node.op_type == "Gemm":
             transposed = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
             axes[node.input[1]] = 0 if transposed else 1
-        elif node.op_type == "Gather":
-            axes[node.input[0]] = 0
     return {name: axis for name, axis in axes.items() if len(shapes.get(name, [])) >= 2 and np.prod(shapes[name]) >= SMALLEST}
 
 
@@ -38,12 +52,13 @@ def float_weights(graph):
 
 
 class Storage:
-    """Replaces constants of one model; `write` puts the nodes that bring them back in front."""
+    """Replaces constants of one model; `write` puts the nodes that bring them back in front of their readers."""
 
     def __init__(self, source: Path):
         self.model = onnx.load(source)
         self.graph = self.model.graph
         self.tensors = {tensor.name: tensor for tensor in self.graph.initializer}
+        self.tables = looked_up(self.graph)
         self.nodes = []
 
     def constant(self, name, value):
@@ -55,16 +70,39 @@ class Storage:
         self.graph.initializer.remove(tensor)
         return numpy_helper.to_array(tensor)
 
-    def as_half(self, name):
-        stored = self.constant(f"{name}/fp16", self.take(name).astype(np.float16))
-        self.nodes.append(helper.make_node("Cast", [stored], [name], name=f"{name}/restore", to=TensorProto.FLOAT))
+    def replace(self, name, value):
+        """The same constant with other numbers."""
+        self.take(name)
+        self.constant(name, value)
 
-    def as_int8(self, name, axis):
-        values, scales = int8_channels(self.take(name), axis)
-        stored, factor = self.constant(f"{name}/int8", values), self.constant(f"{name}/scales", scales)
-        cast = f"{name}/cast"
-        self.nodes.append(helper.make_node("Cast", [stored], [cast], name=cast, to=TensorProto.FLOAT))
-        self.nodes.append(helper.make_node("Mul", [cast, factor], [name], name=f"{name}/restore"))
+    def restored(self, name, values, scales=None):
+        """Nodes from the stored constant `values` (and their `scales`) to the fp32 that `name`'s readers want."""
+        if name not in self.tables:
+            self.nodes += self.restoring(values, scales, name, name)
+            return
+        for gather in self.tables[name]:
+            place = list(self.graph.node).index(gather)
+            ids, rows = gather.input[1], gather.output[0]
+            found = [helper.make_node("Gather", [values, ids], [f"{rows}/rows"], name=f"{rows}/rows", axis=0)]
+            if scales is not None:
+                found.append(helper.make_node("Gather", [scales, ids], [f"{rows}/scales"], name=f"{rows}/scales", axis=0))
+            self.graph.node.remove(gather)
+            for node in reversed(found + self.restoring(f"{rows}/rows", scales and f"{rows}/scales", rows, rows)):
+                self.graph.node.insert(place, node)
+
+    def restoring(self, values, scales, output, name):
+        """Cast, and Mul with the scales if there are any."""
+        if scales is None:
+            return [helper.make_node("Cast", [values], [output], name=f"{name}/restore", to=TensorProto.FLOAT)]
+        cast = helper.make_node("Cast", [values], [f"{name}/cast"], name=f"{name}/cast", to=TensorProto.FLOAT)
+        return [cast, helper.make_node("Mul", [f"{name}/cast", scales], [output], name=f"{name}/restore")]
+
+    def as_half(self, name):
+        self.restored(name, self.constant(f"{name}/fp16", self.take(name).astype(np.float16)))
+
+    def as_int8(self, name, values, scales):
+        self.take(name)
+        self.restored(name, self.constant(f"{name}/int8", values), self.constant(f"{name}/scales", scales))
 
     def write(self, target: Path):
         for node in reversed(self.nodes):
@@ -79,12 +117,19 @@ def write_half(source: Path, target: Path):
     storage.write(target)
 
 
-def write_w8(source: Path, target: Path, in_half=()):
-    """`in_half`: weights that 8 bits would hurt."""
+def write_w8(source: Path, target: Path, in_half=(), int8=None, constants=None):
+    """`in_half`: weights that 8 bits would hurt. `int8`: name -> values and scales, where nearest rounding is not wanted.
+
+    `constants`: name -> fp32 numbers to write instead.
+    """
     storage = Storage(source)
+    for name, value in (constants or {}).items():
+        storage.replace(name, value)
     for name, axis in weight_axes(storage.graph).items():
         if name in in_half:
             storage.as_half(name)
+        elif int8 and name in int8:
+            storage.as_int8(name, *int8[name])
         else:
-            storage.as_int8(name, axis)
+            storage.as_int8(name, *int8_channels(numpy_helper.to_array(storage.tensors[name]), axis))
     storage.write(target)
