@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { defineConfig, type Options } from 'tsup';
+
+const { version } = JSON.parse(readFileSync(new URL('packages/core/package.json', import.meta.url), 'utf8'));
 
 const shared: Options = {
   format: 'esm',
@@ -10,6 +13,7 @@ const shared: Options = {
   treeshake: true,
   // tsup sets baseUrl for declarations, which TypeScript 6 calls deprecated
   dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
+  define: { MCLIP_VERSION: JSON.stringify(version) },
   external: [/^@mclip\//, /^onnxruntime-/, 'sharp'],
 };
 

@@ -107,10 +107,23 @@ export interface FrameSource {
   close(): void;
 }
 
+/** What is known of a device before anything is loaded on it. */
+export interface DeviceFacts {
+  /** Changes when its answers might: with the browser, the adapter or its driver. */
+  identity: string;
+  /** It computes in half precision (`shader-f16`). */
+  half: boolean;
+  /** Why `device: 'auto'` leaves it out (there is none, or it is emulated in software); null: nothing speaks against it. */
+  unfit: string | null;
+  /** Memory of the machine, as far as it tells. */
+  memoryBytes: number | null;
+}
+
 /** The caller's half of an adapter. */
 export interface Platform {
-  /** Devices that `device: 'auto'` tries, best first. */
+  /** Devices that `device: 'auto'` considers, best first. */
   autoDevices(): DeviceName[];
+  deviceFacts(device: DeviceName): Promise<DeviceFacts>;
   /** Everything that can be asked for by name on this platform. */
   supportedDevices: readonly DeviceName[];
   /** Threads that a session on `device` will have, and why not more; null when nothing holds them back. */
@@ -130,7 +143,10 @@ export interface Platform {
   portableImage(image: unknown, options: FetchOptions): Promise<PortableImage>;
   /** @throws {MclipError} `INVALID_ARGUMENT` for what is not a video here. */
   openFrames(video: unknown): Promise<FrameSource>;
-  /** Embeddings of labels, kept between processes. Failures to read or write are not errors. */
+  /**
+   * Small vectors kept between processes: embeddings of labels, results of self-checks. Failures to read or write are
+   * not errors.
+   */
   readEmbeddings(keys: string[], settings: ResolvedSettings): Promise<(Float32Array | null)[]>;
   writeEmbeddings(entries: [key: string, embedding: Float32Array][], settings: ResolvedSettings): Promise<void>;
 }

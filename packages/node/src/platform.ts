@@ -1,5 +1,5 @@
 /** The caller's half on Node.js: where models and workers come from. Nothing here loads onnxruntime or sharp. */
-import { availableParallelism } from 'node:os';
+import { availableParallelism, release, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type TransferListItem, Worker } from 'node:worker_threads';
@@ -14,6 +14,12 @@ const MOST_THREADS = 8;
 export const nodePlatform: Platform = {
   autoDevices: () => ['cpu'],
   supportedDevices: ['cpu', 'cuda', 'coreml', 'dml', 'webgpu'],
+  deviceFacts: async () => ({
+    identity: `${process.platform} ${process.arch} ${release()}`,
+    half: true,
+    unfit: null,
+    memoryBytes: totalmem(),
+  }),
   threads: (_device, { numThreads }) => ({
     count: numThreads ?? Math.min(availableParallelism(), MOST_THREADS),
     limitedBy: null,

@@ -13,12 +13,13 @@ const MOST_THREADS = 8;
 const NOT_ISOLATED = 'one thread: this page is not cross-origin isolated (COOP/COEP headers)';
 
 export const webPlatform: Platform = {
-  autoDevices: () => ['wasm'],
+  autoDevices: () => ['webgpu', 'wasm'],
   supportedDevices: ['wasm', 'webgpu'],
   threads(_device, { numThreads = Math.min(navigator.hardwareConcurrency || 1, MOST_THREADS) }) {
     if (globalThis.crossOriginIsolated || numThreads === 1) return { count: numThreads, limitedBy: null };
     return { count: 1, limitedBy: NOT_ISOLATED };
   },
+  deviceFacts: async (device) => (await import('./device-facts.js')).deviceFacts(device),
   runtimeSettings,
   loadRuntime: async (settings) => (await import('./runtime.js')).webRuntime(settings),
   startWorker,

@@ -17,8 +17,9 @@ import torch
 from torch import nn
 
 from data import CACHE, HERE, SEED
-from export import NOTICE, pattern_1, to_base64
+from export import NOTICE, pattern_1
 from graphs import quantise
+from vlm.canary import canary
 from vlm.decoder import CONTEXT, HEAD_DIM, HIDDEN, KV_HEADS, LAYERS
 from vlm.graphs import decoder_graph, vision_graph
 from vlm.greedy import greedy
@@ -105,8 +106,7 @@ def main():
         "decoder": {"hidden": HIDDEN, "layers": LAYERS, "kvHeads": KV_HEADS, "headDim": HEAD_DIM, "contextLength": CONTEXT},
         "embedding": {"rows": len(model.decoder.embedding.weight), "files": {"fp16": entry(TABLE)}},
         "graphs": graphs,
-        # the first image token of picture 1, and what is said about it
-        "canary": {"pattern": 1, "vision": to_base64(features[0, 0]), "text": {"prompt": DEFAULT_PROMPT, "answer": answer}},
+        "canary": canary(rounded, tokenizer),
     }
     (OUT / "mclip.json").write_text(json.dumps(manifest, indent=2) + "\n")
     sizes = {p.name: p.stat().st_size for p in sorted(Path(OUT).iterdir()) if p.suffix in (".onnx", ".bin", ".json")}

@@ -7,6 +7,8 @@ import { MclipError } from '../errors.js';
 import { type Size, shortestEdgeSize } from '../image/geometry.js';
 import { preprocessInto } from '../image/preprocess.js';
 import { cropRegion, type RgbImage } from '../image/rgb-image.js';
+import type { SelfCheck } from '../model/canary.js';
+import { isReference } from '../model/device.js';
 import type { GraphName, ImageConfig, Manifest } from '../model/manifest.js';
 import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings } from '../platform.js';
 import { Slots } from '../slots.js';
@@ -23,10 +25,13 @@ export interface LoadRequest {
   numThreads: number;
   /** Contents of a tokenizer.json, for text graphs that do not use the bundled vocabulary. */
   tokenizerJson: string | null;
+  /** Null: the device is trusted with this graph. */
+  check: SelfCheck | null;
 }
 
 export interface ClipEncoder {
-  load(request: LoadRequest): Promise<void>;
+  /** The answer to the check, if there is one; a graph whose answer is wrong is freed again. */
+  load(request: LoadRequest): Promise<Float32Array | null>;
   /** [dim]. The vision graph must be loaded. */
   encodeImage(image: PortableImage, preprocessing: Preprocessing, signal?: AbortSignal): Promise<Float32Array>;
   /** Flat [texts, dim]. The text graph must be loaded. One run: the caller chooses how many texts that is. */
@@ -58,18 +63,46 @@ export class LocalClipEncoder implements ClipEncoder {
     this.#pixelSlots = new Slots(Array.from({ length: IMAGES_UNDER_WAY }, newPixelValues));
   }
 
-  async load({ graph, file, device, numThreads, tokenizerJson }: LoadRequest): Promise<void> {
+  async load({ graph, file, device, numThreads, tokenizerJson, check }: LoadRequest): Promise<Float32Array | null> {
     const session = await this.#runtime.createSession(file, { device, numThreads });
-    if (this.#disposed) {
+    try {
+      const loaded = new LoadedGraph(session, this.#manifest.graphs[graph], this.#manifest.dim);
+      const tokenizer = graph === 'vision' ? null : await readTokenizer(tokenizerJson);
+      const answer = check && (await this.#answer(loaded, tokenizer, device));
+      if (this.#disposed)
+        throw new MclipError('DISPOSED', `The model was disposed while its ${graph} graph was loading.`);
+      const wrong = check !== null && !(await import('../model/canary.js')).isRight(answer!, check);
+      if (wrong) await session.release();
+      else if (graph === 'vision') this.#vision = loaded;
+      else [this.#text, this.#tokenizer] = [loaded, tokenizer];
+      return answer;
+    } catch (error) {
       await session.release();
-      throw new MclipError('DISPOSED', `The model was disposed while its ${graph} graph was loading.`);
+      throw error;
     }
-    const loaded = new LoadedGraph(session, this.#manifest.graphs[graph], this.#manifest.dim);
-    if (graph === 'vision') {
-      this.#vision = loaded;
+  }
+
+  /** [dim], of the canary; zeros when the graph gives no direction. */
+  async #answer(graph: LoadedGraph, tokenizer: ClipTokenizer | null, device: DeviceName): Promise<Float32Array> {
+    const { CANARY_TEXT, canaryPicture, failedCheck } = await import('../model/canary.js');
+    const { image, canary } = this.#manifest;
+    const rows = (tokenizer && graph.fixedBatch) ?? 1;
+    let input: Tensor;
+    if (tokenizer === null) {
+      input = new Tensor('float32', new Float32Array(3 * image.size ** 2), [1, 3, image.size, image.size]);
+      const picture = { data: canaryPicture(image.size), width: image.size, height: image.size };
+      preprocessInto(picture, image, input.data as Float32Array, 0);
     } else {
-      this.#text = loaded;
-      this.#tokenizer = tokenizerJson === null ? await loadClipTokenizer() : await tokenizerFromJson(tokenizerJson);
+      const ids = tokenRows(tokenizer, [canary?.text?.inputText ?? CANARY_TEXT], rows);
+      input = new Tensor('int64', ids, [rows, tokenizer.contextLength]);
+    }
+    try {
+      const run = () => graph.session.run({ [graph.input]: input });
+      return graph.unitVectors(await this.#turn.use(run), rows).subarray(0, this.#manifest.dim);
+    } catch (cause) {
+      if (isReference(device)) throw cause;
+      if (MclipError.isInstance(cause) && cause.code === 'MODEL_CORRUPT') return new Float32Array(this.#manifest.dim);
+      throw failedCheck(device, `it cannot run the model (${cause})`, cause);
     }
   }
 
@@ -147,7 +180,8 @@ function required<T>(value: T | null, graph: GraphName): T {
   return value;
 }
 
-async function tokenizerFromJson(tokenizerJson: string): Promise<ClipTokenizer> {
+async function readTokenizer(tokenizerJson: string | null): Promise<ClipTokenizer> {
+  if (tokenizerJson === null) return loadClipTokenizer();
   const { ClipTokenizer } = await import('../text/clip-tokenizer.js');
   return ClipTokenizer.fromJSON(tokenizerJson);
 }

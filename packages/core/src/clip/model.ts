@@ -5,12 +5,12 @@
 import { raceSignal } from '../abort.js';
 import { type ResolvedSettings, resolveSettings } from '../configure.js';
 import { MclipError } from '../errors.js';
-import { checkDevice, type Device, loadOnFirstDevice } from '../model/device.js';
+import { checkDevice, type Device } from '../model/device.js';
 import { type LocatedModel, locateModel } from '../model/locate.js';
 import type { Dtype, GraphName, Manifest, ManifestFile } from '../model/manifest.js';
 import { clipFamily } from '../model/presets.js';
 import { DownloadProgress, type OnProgress } from '../model/progress.js';
-import type { DeviceName, ModelFile, Platform, RuntimeSettings } from '../platform.js';
+import type { DeviceName, FetchOptions, ModelFile, Platform, RuntimeSettings } from '../platform.js';
 import { chooseDtype } from './choose-dtype.js';
 import type { ClipEncoder, Preprocessing } from './encoder.js';
 import { DEFAULT_MODEL, type ModelOptions } from './model-options.js';
@@ -20,7 +20,8 @@ import { RemoteClipEncoder } from './remote-encoder.js';
 const TEXTS_PER_RUN = 8;
 
 interface FetchedGraph {
-  modelFile: ModelFile;
+  /** The file: as fetched for the first device that takes it, read from the store again for every other. */
+  take(): Promise<ModelFile>;
   tokenizerJson: string | null;
 }
 
@@ -31,6 +32,7 @@ export class ClipModel {
   readonly platform: Platform;
   readonly #located: LocatedModel;
   readonly #encoder: ClipEncoder;
+  readonly #startEncoder: () => Promise<ClipEncoder>;
   readonly #dtypes: Record<GraphName, Dtype>;
   readonly #asked: 'auto' | DeviceName;
   readonly #loading = new Map<GraphName, Promise<void>>();
@@ -57,10 +59,12 @@ export class ClipModel {
     };
     const { manifest } = located;
     const runtimeSettings = platform.runtimeSettings(settings);
-    const encoder = worker
-      ? new RemoteClipEncoder(platform.startWorker(settings, 'clip'), manifest, runtimeSettings)
-      : await localEncoder(platform, manifest, runtimeSettings);
-    return new ClipModel({ platform, settings, located, encoder, dtypes, device, preprocessing });
+    const startEncoder = async () =>
+      worker
+        ? new RemoteClipEncoder(platform.startWorker(settings, 'clip'), manifest, runtimeSettings)
+        : localEncoder(platform, manifest, runtimeSettings);
+    const encoder = await startEncoder();
+    return new ClipModel({ platform, settings, located, encoder, startEncoder, dtypes, device, preprocessing });
   }
 
   private constructor(parts: {
@@ -68,6 +72,7 @@ export class ClipModel {
     settings: ResolvedSettings;
     located: LocatedModel;
     encoder: ClipEncoder;
+    startEncoder: () => Promise<ClipEncoder>;
     dtypes: Record<GraphName, Dtype>;
     device: 'auto' | DeviceName;
     preprocessing: Preprocessing;
@@ -78,6 +83,7 @@ export class ClipModel {
     this.preprocessing = parts.preprocessing;
     this.#located = parts.located;
     this.#encoder = parts.encoder;
+    this.#startEncoder = parts.startEncoder;
     this.#dtypes = parts.dtypes;
     this.#asked = parts.device;
   }
@@ -179,25 +185,39 @@ export class ClipModel {
     const tokenizerAt =
       tokenizerFile &&
       (await this.#located.locate({ file: tokenizerFile.file, bytes: null, sha256: tokenizerFile.sha256 }));
+    const fetchGraph = async (options: Omit<FetchOptions, 'settings'>) =>
+      platform.fetchFile(await this.#located.locate(this.#file(graph)), { settings, ...options });
     const [modelFile, tokenizerJson] = await Promise.all([
-      this.#located.locate(this.#file(graph)).then((at) => platform.fetchFile(at, { settings, signal, onBytes })),
+      fetchGraph({ signal, onBytes }),
       tokenizerAt && platform.fetchText(tokenizerAt.url, { settings, signal }),
     ]);
     if (tokenizerAt !== null && tokenizerJson === null) {
       throw new MclipError('MODEL_NOT_FOUND', `The manifest's tokenizer does not exist: ${tokenizerAt.url}.`);
     }
-    return { modelFile, tokenizerJson };
+    let fetched: ModelFile | null = modelFile;
+    const take = async () => {
+      const taken = fetched ?? fetchGraph({});
+      fetched = null; // its bytes are moved to the worker
+      return taken;
+    };
+    return { take, tokenizerJson };
   }
 
   /** The graph that is loaded first finds the device. */
   async #loadOnDevice(graph: GraphName, fetched: Promise<FetchedGraph>): Promise<void> {
-    const { modelFile, tokenizerJson } = await fetched;
-    const load = (device: DeviceName, numThreads: number) =>
-      this.#encoder.load({ graph, file: modelFile, device, numThreads, tokenizerJson });
-    if (this.#device !== null) return load(this.#device.name, this.#device.threads);
-    this.#device = await loadOnFirstDevice(this.platform, this.settings, this.#asked, async (device, numThreads) => {
-      await load(device, numThreads);
-      return this.#dtypes.vision;
+    const { placeGraph } = await import('./place-graph.js');
+    this.#device = await placeGraph({
+      ...(await fetched),
+      platform: this.platform,
+      settings: this.settings,
+      manifest: this.manifest,
+      graph,
+      dtype: this.#dtypes[graph],
+      file: await this.#located.locate(this.#file(graph)),
+      asked: this.#asked,
+      current: this.#device,
+      encoder: this.#encoder,
+      startEncoder: this.#startEncoder,
     });
   }
 }

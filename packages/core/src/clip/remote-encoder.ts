@@ -16,9 +16,9 @@ export class RemoteClipEncoder implements ClipEncoder {
     this.#opened.catch(() => {}); // reported by the first load
   }
 
-  async load(request: LoadRequest): Promise<void> {
+  async load(request: LoadRequest): Promise<Float32Array | null> {
     await this.#opened;
-    await this.#client.call('load', request, undefined, ownedBytes(request.file));
+    return this.#client.call('load', request, undefined, ownedBytes(request.file));
   }
 
   encodeImage(image: PortableImage, preprocessing: Preprocessing, signal?: AbortSignal): Promise<Float32Array> {

@@ -13,8 +13,7 @@ export function serveClipEncoder(port: ServerPort, loadRuntime: (settings: Runti
       return { result: null };
     },
     async load(request: LoadRequest) {
-      await (await encoder).load(request);
-      return { result: null };
+      return { result: await (await encoder).load(request) };
     },
     async encodeImage({ image, preprocessing }: { image: PortableImage; preprocessing: Preprocessing }, signal) {
       return moved(await (await encoder).encodeImage(image, preprocessing, signal));

@@ -23,19 +23,27 @@ export interface VlmDtypes {
   decoder: Dtype;
 }
 
-/** @throws {MclipError} `INVALID_ARGUMENT`, listing what the model has. */
+const IN_HALF: readonly Dtype[] = ['fp16', 'q4f16'];
+
+/**
+ * @param half whether the device computes in half precision
+ * @throws {MclipError} `INVALID_ARGUMENT`, listing what the model has.
+ */
 export function chooseVlmDtypes(
   { id, manifest }: LocatedModel<VlmManifest>,
   device: DeviceName,
   option: CaptionerOptions['dtype'] = 'auto',
+  half = true,
 ): VlmDtypes {
   const choose = (graph: keyof VlmDtypes, preferred: readonly Dtype[]): Dtype => {
     const asked = (typeof option === 'object' ? option[graph] : option) ?? 'auto';
     const { files } = manifest.graphs[graph];
-    const chosen = asked === 'auto' ? preferred.find((dtype) => files[dtype] !== undefined) : asked;
+    const available = preferred.filter((dtype) => files[dtype] !== undefined);
+    const chosen =
+      asked === 'auto' ? (available.find((dtype) => half || !IN_HALF.includes(dtype)) ?? available[0]) : asked;
     if (chosen !== undefined && files[chosen] !== undefined) return chosen;
-    const available = DTYPES.filter((dtype) => files[dtype] !== undefined).join(', ');
-    throw new MclipError('INVALID_ARGUMENT', `${id} has no ${graph} graph with dtype '${asked}'; it has ${available}.`);
+    const has = DTYPES.filter((dtype) => files[dtype] !== undefined).join(', ');
+    throw new MclipError('INVALID_ARGUMENT', `${id} has no ${graph} graph with dtype '${asked}'; it has ${has}.`);
   };
   return {
     vision: choose('vision', AUTO_VISION),

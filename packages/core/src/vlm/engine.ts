@@ -7,6 +7,8 @@ import { Tensor } from 'onnxruntime-common';
 import { MclipError } from '../errors.js';
 import { type PreprocessConfig, preprocess } from '../image/preprocess.js';
 import { cropRegion } from '../image/rgb-image.js';
+import type { SelfCheck } from '../model/canary.js';
+import { isReference } from '../model/device.js';
 import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings, Session } from '../platform.js';
 import { Slots } from '../slots.js';
 import { Decoder, type KvCache } from './decoder.js';
@@ -31,6 +33,8 @@ export interface VlmLoadRequest {
   numThreads: number;
   /** False: the vision encoder is loaded for each picture and freed after it. */
   keepVision: boolean;
+  /** Null: the device is trusted with this model. */
+  check: SelfCheck | null;
 }
 
 export interface EncodeRequest {
@@ -68,7 +72,8 @@ export interface Answered
 }
 
 export interface VlmEngine {
-  load(request: VlmLoadRequest): Promise<void>;
+  /** The answer to the check, if there is one; a model whose answer is wrong is freed again. */
+  load(request: VlmLoadRequest): Promise<Float32Array | null>;
   encodeImage(request: EncodeRequest, signal?: AbortSignal): Promise<EncodeTimings>;
   generate(request: GenerateRequest, onText: (delta: string) => void, signal?: AbortSignal): Promise<Answered>;
   /** Natural logarithm of the probability that the answer is this option, for each. */
@@ -122,7 +127,7 @@ export class LocalVlmEngine implements VlmEngine {
     this.#maxPixels = maxPixels;
   }
 
-  async load(request: VlmLoadRequest): Promise<void> {
+  async load(request: VlmLoadRequest): Promise<Float32Array | null> {
     const { device, numThreads } = request;
     const { decoder: config, prompt } = this.#manifest;
     const { Qwen2Tokenizer } = await import('../text/qwen2-tokenizer.js'); // with its tables of characters
@@ -157,10 +162,24 @@ export class LocalVlmEngine implements VlmEngine {
           inTurn: (run) => this.#inTurn(run),
         },
       };
+      const answer = request.check && (await this.#canary(this.#loaded));
+      const wrong = request.check !== null && !(await import('../model/canary.js')).isRight(answer!, request.check);
+      if (wrong) await this.#unload();
+      return answer;
     } catch (error) {
+      this.#loaded = null;
       for (const resource of made) await resource.release().catch(() => {});
       throw error;
     }
+  }
+
+  async #canary({ prompts, model, request: { device } }: Loaded): Promise<Float32Array> {
+    const { canaryAnswer, failedCheck } = await import('./vlm-canary.js');
+    const imageFeatures = (pixelValues: Tensor, size: number) =>
+      this.#inTurn(() => this.#imageFeatures(pixelValues, size));
+    return canaryAnswer({ manifest: this.#manifest, prompts, model, imageFeatures }).catch((cause) => {
+      throw isReference(device) ? cause : failedCheck(device, `it cannot run the model (${cause})`, cause);
+    });
   }
 
   /** Rows are read where they lie; only a graph that is more than a look-up is run. */
@@ -334,14 +353,18 @@ export class LocalVlmEngine implements VlmEngine {
   dispose(): Promise<void> {
     this.#disposed = true;
     return this.#turn.use(async () => {
-      const loaded = this.#loaded;
-      this.#loaded = null;
       for (const chat of [...this.#chats.keys()]) await this.forgetChat(chat);
       for (const image of [...this.#images.keys()]) await this.forgetImage(image);
-      await loaded?.vision?.release();
-      await loaded?.model.decoder.release();
-      await loaded?.model.rows.dispose();
+      await this.#unload();
     });
+  }
+
+  async #unload(): Promise<void> {
+    const loaded = this.#loaded;
+    this.#loaded = null;
+    await loaded?.vision?.release();
+    await loaded?.model.decoder.release();
+    await loaded?.model.rows.dispose();
   }
 
   #inTurn<T>(run: () => Promise<T>): Promise<T> {

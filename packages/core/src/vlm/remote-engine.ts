@@ -24,11 +24,11 @@ export class RemoteVlmEngine implements VlmEngine {
     this.#opened.catch(() => {}); // reported by the first load
   }
 
-  async load(request: VlmLoadRequest): Promise<void> {
+  async load(request: VlmLoadRequest): Promise<Float32Array | null> {
     await this.#opened;
     const { vision, decoder, rows } = request;
     const files = [vision, decoder, 'graph' in rows ? rows.graph : rows.file];
-    await this.#client.call('load', request, undefined, files.flatMap(ownedBytes));
+    return this.#client.call('load', request, undefined, files.flatMap(ownedBytes));
   }
 
   encodeImage(request: EncodeRequest, signal?: AbortSignal): Promise<EncodeTimings> {

@@ -52,6 +52,19 @@ export interface VlmManifest {
   /** Raw token embeddings, one row after the other without a header. Null: only the `embed` graph has them. */
   embedding: { rows: number; files: Partial<Record<RowDtype, ManifestFile>> } | null;
   graphs: { vision: ManifestGraph; decoder: ManifestGraph; embed: ManifestGraph | null };
+  canary: VlmCanary | null;
+}
+
+/** A generated picture, a question, and the network's logits for the first token of the answer: the device self-check. */
+export interface VlmCanary {
+  /** Number of the generated picture; 1 is the only one so far. */
+  pattern: 1;
+  /** Side of the picture, pixels. */
+  size: number;
+  question: string;
+  /** The likeliest tokens, and their logits. */
+  best: readonly number[];
+  logits: readonly number[];
 }
 
 const MAX_LAYERS = 512;
@@ -96,6 +109,18 @@ export function parseVlmManifest(json: unknown, origin = 'mclip.json'): VlmManif
     },
     embedding,
     graphs: { vision: parseGraph(graphs.field('vision')), decoder: parseGraph(graphs.field('decoder')), embed },
+    canary: read.field('canary').or(null, parseCanary),
+  };
+}
+
+function parseCanary(at: JsonReader): VlmCanary {
+  const best = at.field('best').list((id) => id.number((value) => Number.isInteger(value) && value >= 0));
+  return {
+    pattern: at.field('pattern').oneOf([1]),
+    size: at.field('size').positiveInteger(MAX_WIDTH),
+    question: at.field('question').string(),
+    best,
+    logits: at.field('logits').numbers(best.length),
   };
 }
 

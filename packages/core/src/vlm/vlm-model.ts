@@ -2,19 +2,19 @@
 import { raceSignal } from '../abort.js';
 import { type ResolvedSettings, resolveSettings } from '../configure.js';
 import { MclipError } from '../errors.js';
-import { checkDevice, type Device, loadOnFirstDevice } from '../model/device.js';
+import { checkDevice, type Device } from '../model/device.js';
 import { type LocatedModel, locateModel } from '../model/locate.js';
 import type { ManifestFile } from '../model/manifest.js';
 import { DownloadProgress } from '../model/progress.js';
 import type { ModelFile, Platform, RuntimeSettings } from '../platform.js';
 import { type CaptionerOptions, check, DEFAULT_CAPTIONER, type ViewOptions, viewOf } from './captioner-options.js';
-import { chooseRows, chooseVlmDtypes, type VlmDtypes } from './choose-vlm-dtype.js';
+import { chooseRows, type VlmDtypes } from './choose-vlm-dtype.js';
 import type { EncodeTimings, VlmEngine, VlmLoadRequest } from './engine.js';
 import { RemoteVlmEngine } from './remote-engine.js';
 import type { VlmManifest } from './vlm-manifest.js';
 import { vlmFamily } from './vlm-presets.js';
 
-type Fetched = Pick<VlmLoadRequest, 'vision' | 'decoder' | 'rows' | 'tokenizerJson'>;
+export type FetchedVlm = Pick<VlmLoadRequest, 'vision' | 'decoder' | 'rows' | 'tokenizerJson'>;
 
 export class VlmModel {
   readonly manifest: VlmManifest;
@@ -34,11 +34,13 @@ export class VlmModel {
     checkDevice(platform, device);
     const located = await raceSignal(locateModel(platform, model, vlmFamily, { settings, signal }), signal);
     const runtimeSettings = platform.runtimeSettings(settings);
-    const engine = worker
-      ? new RemoteVlmEngine(platform.startWorker(settings, 'vlm'), located.manifest, runtimeSettings)
-      : await localEngine(platform, located.manifest, runtimeSettings);
+    const startEngine = async () =>
+      worker
+        ? new RemoteVlmEngine(platform.startWorker(settings, 'vlm'), located.manifest, runtimeSettings)
+        : localEngine(platform, located.manifest, runtimeSettings);
+    const engine = await startEngine();
     try {
-      const parts = { platform, settings, located, engine };
+      const parts = { platform, settings, located, engine, startEngine };
       return new VlmModel(parts, await raceSignal(loadOnDevice(parts, options), signal));
     } catch (error) {
       await engine.dispose();
@@ -93,26 +95,20 @@ interface Parts {
   settings: ResolvedSettings;
   located: LocatedModel<VlmManifest>;
   engine: VlmEngine;
+  startEngine(): Promise<VlmEngine>;
 }
 
 /** Fetches and loads on the first device that works: the files depend on it. */
-function loadOnDevice(parts: Parts, options: CaptionerOptions): Promise<Device> {
-  const { platform, settings, located, engine } = parts;
-  const { device = 'auto', memory = 'auto' } = options;
-  return loadOnFirstDevice(platform, settings, device, async (name, numThreads) => {
-    const dtypes = chooseVlmDtypes(located, name, options.dtype);
-    const files = await fetchFiles(parts, dtypes, options);
-    const keepVision = memory === 'high' || (memory === 'auto' && name !== 'wasm');
-    await engine.load({ ...files, device: name, numThreads, keepVision });
-    return dtypes.decoder;
-  });
+async function loadOnDevice(parts: Parts, options: CaptionerOptions): Promise<Device> {
+  const { placeVlm } = await import('./place-vlm.js');
+  return placeVlm({ ...parts, options, fetch: (dtypes) => fetchFiles(parts, dtypes, options) });
 }
 
 async function fetchFiles(
   { platform, settings, located }: Parts,
   { vision, decoder }: VlmDtypes,
   options: CaptionerOptions,
-): Promise<Fetched> {
+): Promise<FetchedVlm> {
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, options.signal]);
   const progress = new DownloadProgress(options.onProgress);

@@ -52,6 +52,7 @@ const fastvlm05b: VlmManifest = {
     decoder: graph('decoder_model_merged', ['fp32', 'fp16', 'q8', 'q4', 'q4f16'], null, null),
     embed: graph('embed_tokens', ['fp32', 'fp16'], 'input_ids', 'inputs_embeds'),
   },
+  canary: null,
 };
 
 /** By preset name. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { encodeFloats } from '../../src/base64.js';
 import { ClipModel } from '../../src/clip/model.js';
 import type { ModelOptions } from '../../src/clip/model-options.js';
 import { MclipError } from '../../src/errors.js';
@@ -13,7 +14,7 @@ function memoryPlatform({ texts = {} as Record<string, string>, broken = [] as D
     inputNames: ['pixel_values', 'input_ids'],
     outputNames: ['image_embeds', 'text_embeds'],
     inputMetadata: [],
-    run: () => new Promise(() => {}),
+    run: async () => ({ image_embeds: { type: 'float32', data: new Float32Array(192).fill(1) } }),
     release: async () => {},
   } as unknown as Session;
   const runtime = {
@@ -25,6 +26,9 @@ function memoryPlatform({ texts = {} as Record<string, string>, broken = [] as D
   const platform = {
     supportedDevices: ['cuda', 'cpu'],
     autoDevices: () => ['cuda', 'cpu'],
+    deviceFacts: async () => ({ identity: '', half: true, unfit: null, memoryBytes: null }),
+    readEmbeddings: async (keys: string[]) => keys.map(() => null),
+    writeEmbeddings: async () => {},
     threads: () => ({ count: 2, limitedBy: null }),
     localModelUrl: () => null,
     runtimeSettings: ({ maxPixels }: { maxPixels: number }) => ({ maxPixels }),
@@ -40,7 +44,15 @@ function memoryPlatform({ texts = {} as Record<string, string>, broken = [] as D
 
 const BASE = 'https://host/x';
 
-function open(options: ModelOptions, manifest: object = validManifest(), broken: DeviceName[] = []) {
+/** As large as networks that go to a GPU, with the answer that the session gives as its canary. */
+function largeManifest() {
+  const manifest = validManifest();
+  manifest.graphs.vision.files.w8.bytes = 90_000_000;
+  manifest.canary.vision = encodeFloats(new Float32Array(192).fill(Math.sqrt(1 / 192)));
+  return manifest;
+}
+
+function open(options: ModelOptions, manifest: object = largeManifest(), broken: DeviceName[] = []) {
   const { platform, fetched } = memoryPlatform({ texts: { [`${BASE}/mclip.json`]: JSON.stringify(manifest) }, broken });
   return { fetched, opening: ClipModel.open(platform, { model: BASE, worker: false, ...options }) };
 }
@@ -77,15 +89,22 @@ test('dtypes can be given per graph', async () => {
 });
 
 test('auto takes the first device that works and says why not the others', async () => {
-  const model = await open({}, validManifest(), ['cuda']).opening;
+  const model = await open({}, largeManifest(), ['cuda']).opening;
   await model.load(['vision']);
   expect(model.device).toMatchObject({ name: 'cpu', dtype: 'w8', threads: 2 });
   expect(model.device.rejected).toEqual([{ name: 'cuda', why: 'no cuda here' }]);
 });
 
 test('a device that was asked for is not replaced', async () => {
-  const model = await open({ device: 'cuda' }, validManifest(), ['cuda']).opening;
+  const model = await open({ device: 'cuda' }, largeManifest(), ['cuda']).opening;
   await rejection('DEVICE_UNAVAILABLE', model.load(['vision']));
+});
+
+test('a canary that cannot be one is an error of the manifest', async () => {
+  const manifest = largeManifest();
+  manifest.canary.vision = encodeFloats(new Float32Array(191));
+  const model = await open({}, manifest).opening;
+  expect((await rejection('MODEL_CORRUPT', model.load(['vision']))).message).toContain('192 fp32 values');
 });
 
 test('a graph is fetched once, however many need it', async () => {

@@ -1,0 +1,83 @@
+/**
+ * One graph of a CLIP model onto a device that proves itself. Loaded only while a model is: what runs already needs none
+ * of it.
+ */
+import { decodeFloats } from '../base64.js';
+import type { ResolvedSettings } from '../configure.js';
+import { MclipError } from '../errors.js';
+import { autoDevices, type Candidates } from '../model/auto-devices.js';
+import type { SelfCheck } from '../model/canary.js';
+import { type Device, isReference } from '../model/device.js';
+import { loadOnFirstDevice } from '../model/first-device.js';
+import type { Dtype, GraphName, Manifest } from '../model/manifest.js';
+import { loadChecked } from '../model/self-check.js';
+import type { DeviceName, FetchedFile, ModelFile, Platform } from '../platform.js';
+import type { ClipEncoder } from './encoder.js';
+
+export interface Placing {
+  platform: Platform;
+  settings: ResolvedSettings;
+  manifest: Manifest;
+  graph: GraphName;
+  dtype: Dtype;
+  file: FetchedFile;
+  /** The file's content, once for every device that is tried. */
+  take(): Promise<ModelFile>;
+  tokenizerJson: string | null;
+  asked: 'auto' | DeviceName;
+  /** Where the other graph runs already; null: this one finds the device. */
+  current: Device | null;
+  encoder: ClipEncoder;
+  startEncoder(): Promise<ClipEncoder>;
+}
+
+/** The device of the model: a graph that fails where the other one runs falls back by itself. */
+export async function placeGraph(placing: Placing): Promise<Device> {
+  const { platform, settings, asked, graph, dtype, current, encoder } = placing;
+  const load = async (target: ClipEncoder, device: DeviceName, check: SelfCheck | null) =>
+    target.load({
+      graph,
+      file: await placing.take(),
+      device,
+      numThreads: platform.threads(device, settings).count,
+      tokenizerJson: placing.tokenizerJson,
+      check,
+    });
+  const answerOf = async (device: DeviceName) => {
+    const other = await placing.startEncoder();
+    try {
+      return (await load(other, device, { expected: null, least: 0 }))!;
+    } finally {
+      await other.dispose();
+    }
+  };
+  const expected = expectedAnswer(placing.manifest, graph);
+  const { sha256 } = placing.file;
+  const found = await loadOnFirstDevice(platform, settings, asked, await candidates(placing), async (device) => {
+    const what = `${graph} graph`;
+    await loadChecked({
+      ...{ platform, settings, device, what, dtype, sha256, expected, again: false, answerOf },
+      load: (name, check) => load(encoder, name, check),
+    });
+    return dtype;
+  });
+  if (current === null) return found;
+  const fellBack = found.rejected.map(({ name, why }) => ({ name, why: `${graph} graph: ${why}` }));
+  return { ...current, rejected: [...current.rejected, ...fellBack] };
+}
+
+async function candidates({ platform, asked, current, dtype, file: { bytes } }: Placing): Promise<Candidates> {
+  if (asked !== 'auto') return { devices: [asked], rejected: [] };
+  if (current === null) return autoDevices(platform, { dtype, bytes, totalBytes: bytes });
+  const others = platform.autoDevices().filter((name) => isReference(name) && name !== current.name);
+  return { devices: [current.name, ...others], rejected: [] };
+}
+
+/** [dim], or null without a canary. @throws {MclipError} `MODEL_CORRUPT` when it cannot be one. */
+function expectedAnswer({ canary, dim }: Manifest, graph: GraphName): Float32Array | null {
+  const base64 = graph === 'vision' ? canary?.vision : canary?.text?.embedding;
+  if (base64 === undefined) return null;
+  const expected = decodeFloats(base64);
+  if (expected?.length === dim) return expected;
+  throw new MclipError('MODEL_CORRUPT', `The manifest's canary (${graph}) is not base64 of ${dim} fp32 values.`);
+}

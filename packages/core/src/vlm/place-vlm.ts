@@ -1,0 +1,74 @@
+/**
+ * A captioner's model onto a device that proves itself. Loaded only while a model is: what runs already needs none of it.
+ */
+import type { ResolvedSettings } from '../configure.js';
+import { autoDevices, type Workload } from '../model/auto-devices.js';
+import { isLossy, type SelfCheck } from '../model/canary.js';
+import type { Device } from '../model/device.js';
+import { loadOnFirstDevice } from '../model/first-device.js';
+import type { LocatedModel } from '../model/locate.js';
+import { loadChecked } from '../model/self-check.js';
+import type { DeviceName, Platform } from '../platform.js';
+import type { CaptionerOptions } from './captioner-options.js';
+import { chooseVlmDtypes, type VlmDtypes } from './choose-vlm-dtype.js';
+import type { VlmEngine } from './engine.js';
+import type { VlmManifest } from './vlm-manifest.js';
+import type { FetchedVlm } from './vlm-model.js';
+
+export interface VlmPlacing {
+  platform: Platform;
+  settings: ResolvedSettings;
+  located: LocatedModel<VlmManifest>;
+  options: CaptionerOptions;
+  engine: VlmEngine;
+  startEngine(): Promise<VlmEngine>;
+  fetch(dtypes: VlmDtypes): Promise<FetchedVlm>;
+}
+
+/** Which files are fetched depends on the device. */
+export async function placeVlm(placing: VlmPlacing): Promise<Device> {
+  const { platform, settings, located, options, engine } = placing;
+  const { device: asked = 'auto', memory = 'auto' } = options;
+  const { canary } = located.manifest;
+  const candidates =
+    asked === 'auto' ? await autoDevices(platform, await workload(placing)) : { devices: [asked], rejected: [] };
+  return loadOnFirstDevice(platform, settings, asked, candidates, async (device) => {
+    const { half } = await platform.deviceFacts(device);
+    const dtypes = chooseVlmDtypes(located, device, options.dtype, half);
+    const load = async (target: VlmEngine, on: DeviceName, check: SelfCheck | null) => {
+      const files = await placing.fetch(dtypes);
+      const keepVision = memory === 'high' || (memory === 'auto' && on !== 'wasm');
+      return target.load({ ...files, device: on, numThreads: platform.threads(on, settings).count, keepVision, check });
+    };
+    const answerOf = async (on: DeviceName) => {
+      const other = await placing.startEngine();
+      try {
+        return (await load(other, on, { expected: null, least: 0 }))!;
+      } finally {
+        await other.dispose();
+      }
+    };
+    const hashes = (await filesOf(placing, dtypes)).map(({ sha256 }) => sha256);
+    await loadChecked({
+      ...{ platform, settings, device, what: 'first logits', again: false, answerOf },
+      dtype: isLossy(dtypes.vision) ? dtypes.vision : dtypes.decoder,
+      sha256: hashes.includes(null) ? null : hashes.join(' '),
+      expected: canary && Float32Array.from(canary.logits),
+      load: (on, check) => load(engine, on, check),
+    });
+    return dtypes.decoder;
+  });
+}
+
+/** On a GPU. */
+async function workload(placing: VlmPlacing): Promise<Workload> {
+  const dtypes = chooseVlmDtypes(placing.located, 'webgpu', placing.options.dtype);
+  const [vision, decoder] = await filesOf(placing, dtypes);
+  const bytes = decoder!.bytes;
+  return { dtype: dtypes.decoder, bytes, totalBytes: bytes && vision!.bytes && bytes + vision!.bytes };
+}
+
+function filesOf({ located }: VlmPlacing, { vision, decoder }: VlmDtypes) {
+  const { graphs } = located.manifest;
+  return Promise.all([graphs.vision.files[vision]!, graphs.decoder.files[decoder]!].map(located.locate));
+}
