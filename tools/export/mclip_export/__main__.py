@@ -29,6 +29,7 @@ def arguments(argv):
     for sub in (verify, inspect):
         sub.add_argument("folder", type=Path)
     verify.add_argument("--checkpoint", type=Path, help="the weights it was made of; not needed for random ones")
+    verify.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
     return parser.parse_args(argv)
 
 
@@ -70,7 +71,7 @@ def run_clip(options):
 def run_verify(options):
     from .verify import verify
 
-    verify(options.folder, options.checkpoint)
+    verify(options.folder, options.checkpoint, options.json)
 
 
 def run_inspect(options):

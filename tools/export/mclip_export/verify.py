@@ -5,14 +5,17 @@ stands for; least cosine to the fp32 file; how often the best label (CLIP, of 1,
 (decoder) is the fp32 file's; largest cosine of two different inputs.
 """
 
+import json
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 from .errors import ExportError
 from .inspect_folder import entries, problem_of, read_manifest
+from .tool_versions import machine, tool_versions
 
 DIFFERENCE_BOUND = 1e-4
 SPREAD_BOUND = 0.9
@@ -75,7 +78,13 @@ def largest_cosine(embeddings):
     return float((unit @ unit.T)[~np.eye(len(unit), dtype=bool)].max())
 
 
-def verify(folder: Path, checkpoint: Path | None):
+def write_report(file: Path, name, rows):
+    when = datetime.now(UTC).date().isoformat()
+    report = {"name": name, "date": when, "machine": machine(), "versions": tool_versions(), "rows": [asdict(row) for row in rows]}
+    file.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def verify(folder: Path, checkpoint: Path | None = None, report: Path | None = None):
     manifest = read_manifest(folder)
     damaged = [f"{entry['file']}: {problem}" for _, _, entry in entries(manifest) if (problem := problem_of(folder, entry))]
     if damaged:
@@ -89,6 +98,8 @@ def verify(folder: Path, checkpoint: Path | None):
         from .verify_vlm import vlm_rows as rows_of
     rows = rows_of(folder, manifest, checkpoint, seed)
     print_table(rows, manifest["name"])
+    if report:
+        write_report(report, manifest["name"], rows)
     failures = [failure for row in rows for failure in row.failures()]
     if failures:
         raise ExportError("; ".join(failures) + ".")
