@@ -12,6 +12,7 @@ class ClipModel:
     tag: str  # of open_clip's pretrained table, for mean, std and interpolation
     convolutional_text: bool = False  # MobileCLIP-S0's text tower, which open_clip does not have
     described_by: str | None = None  # whose preprocessing, where open_clip has no entry
+    released: bool = True  # False: a small stand-in for tests
 
     @property
     def folder(self):
@@ -21,6 +22,8 @@ class ClipModel:
         """size, mean, std, interpolation"""
         import open_clip
         from open_clip.pretrained import get_pretrained_cfg
+
+        from . import tiny_clips  # noqa: F401  (makes them known to open_clip)
 
         table = get_pretrained_cfg(self.described_by or self.architecture, self.tag)
         if table["resize_mode"] != "shortest":
@@ -39,6 +42,9 @@ CLIPS = {
         ClipModel("MobileCLIP-B", "MobileCLIP-B", "datacompdr"),
         ClipModel("MobileCLIP-B-LT", "MobileCLIP-B", "datacompdr_lt"),
         *(ClipModel(f"MobileCLIP2-{size}", f"MobileCLIP2-{size}", "dfndr2b") for size in ("S0", "S2", "B", "S3", "S4", "L-14")),
+        ClipModel("tiny-clip", "tiny-clip", "datacompdr", described_by="MobileCLIP-S1", released=False),
+        ClipModel("tiny-clip-s0", "tiny-clip", "datacompdr", True, described_by="MobileCLIP-S1", released=False),
+        ClipModel("tiny-clip-vit", "tiny-clip-vit", "datacompdr", described_by="MobileCLIP-B", released=False),
     )
 }
 

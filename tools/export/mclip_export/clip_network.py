@@ -1,7 +1,6 @@
 """A CLIP as PyTorch modules: both towers with raw embeddings, in evaluation mode and re-parameterised."""
 
 import logging
-from pathlib import Path
 
 import open_clip
 import timm.utils
@@ -10,7 +9,6 @@ from torch import nn
 
 from .clip_models import ClipModel
 from .convolutional_text import ConvolutionalTextTower
-from .errors import ExportError
 
 logging.getLogger().setLevel(logging.ERROR)  # open_clip warns of weights that it did not load: that is done here
 torch.backends.mha.set_fastpath_enabled(False)  # one arithmetic for the reference and for the exported graph
@@ -40,26 +38,17 @@ class TextTower(nn.Module):
 
 def empty_network(model: ClipModel):
     """The architecture as created, before weights are drawn or loaded."""
+    from . import tiny_clips  # noqa: F401  (makes them known to open_clip)
+
     network = open_clip.create_model(model.architecture, pretrained=None)
     if model.convolutional_text:
-        network.text = ConvolutionalTextTower()
+        shape = open_clip.get_model_config(model.architecture)
+        text = shape["text_cfg"]
+        layers = text["layers"] if not model.released else 4
+        network.text = ConvolutionalTextTower(shape["embed_dim"], text["width"], text["heads"], layers)
     return network
 
 
 def reparameterized(network):
     network.visual = timm.utils.reparameterize_model(network.visual)
     return network.eval()
-
-
-def load_clip_checkpoint(model: ClipModel, file: Path):
-    """Apple's files (v1 and 2) and open_clip's, as .pt or .safetensors."""
-    if not file.is_file():
-        raise ExportError(f"There is no checkpoint {file}.")
-    network = empty_network(model)
-    try:
-        open_clip.load_checkpoint(network, str(file), strict=True)
-    except Exception as error:  # what torch, safetensors and open_clip raise for files that do not fit
-        reason = str(error).strip().splitlines()
-        shown = "; ".join(line.strip() for line in reason[:3])[:600]
-        raise ExportError(f"{file} is no checkpoint of {model.name}: {shown or type(error).__name__}") from error
-    return reparameterized(network)

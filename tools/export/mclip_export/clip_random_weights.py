@@ -70,7 +70,8 @@ def calibrate(network, pixels, ids):
 
 
 @torch.no_grad()
-def random_clip(model: ClipModel, seed: int):
+def unmerged_random_clip(model: ClipModel, seed: int):
+    """With all branches, as checkpoints are published."""
     torch.manual_seed(seed)
     network = empty_network(model)
     draw_weights(network)
@@ -78,4 +79,8 @@ def random_clip(model: ClipModel, seed: int):
     crops = torch.from_numpy(calibration_crops(config["size"])).permute(0, 3, 1, 2) / 255
     mean, std = (torch.tensor(config[key]).view(3, 1, 1) for key in ("mean", "std"))
     calibrate(network, (crops - mean) / std, open_clip.get_tokenizer(model.architecture)(TEXTS))
-    return reparameterized(network)
+    return network
+
+
+def random_clip(model: ClipModel, seed: int):
+    return reparameterized(unmerged_random_clip(model, seed))

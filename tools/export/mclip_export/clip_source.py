@@ -13,7 +13,7 @@ def clip_network(name: str, checkpoint: Path | None, seed: int | None):
         from .clip_random_weights import random_clip
 
         return model, random_clip(model, seed), {"architecture": model.name, "randomWeights": seed}
-    from .clip_network import load_clip_checkpoint
+    from .clip_checkpoint import load_clip_checkpoint
 
     network = load_clip_checkpoint(model, checkpoint)
     return model, network, {"architecture": model.name, "checkpoint": checkpoint.name, "checkpointSha256": sha256(checkpoint)}

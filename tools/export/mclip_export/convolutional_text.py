@@ -8,21 +8,21 @@ written in its re-parameterised form (one depthwise convolution), which is the f
 import torch
 from torch import nn
 
-TOKENS, LENGTH, WIDTH, HEADS, LAYERS, KERNEL = 49408, 77, 512, 8, 4, 11
+TOKENS, LENGTH, KERNEL = 49408, 77, 11
 
 
 class TokenConvBlock(nn.Module):
     """Depthwise mixing along the tokens, then a convolutional feed-forward network on a scaled residual."""
 
-    def __init__(self):
+    def __init__(self, width):
         super().__init__()
-        over_tokens = {"kernel_size": KERNEL, "padding": KERNEL // 2, "groups": WIDTH}
-        self.mixer = nn.Conv1d(WIDTH, WIDTH, **over_tokens)
-        self.conv = nn.Conv1d(WIDTH, WIDTH, bias=False, **over_tokens)
-        self.norm = nn.BatchNorm1d(WIDTH)
-        self.expand = nn.Conv1d(WIDTH, 4 * WIDTH, 1)
-        self.shrink = nn.Conv1d(4 * WIDTH, WIDTH, 1)
-        self.gamma = nn.Parameter(torch.full((WIDTH, 1), 1e-5))
+        over_tokens = {"kernel_size": KERNEL, "padding": KERNEL // 2, "groups": width}
+        self.mixer = nn.Conv1d(width, width, **over_tokens)
+        self.conv = nn.Conv1d(width, width, bias=False, **over_tokens)
+        self.norm = nn.BatchNorm1d(width)
+        self.expand = nn.Conv1d(width, 4 * width, 1)
+        self.shrink = nn.Conv1d(4 * width, width, 1)
+        self.gamma = nn.Parameter(torch.full((width, 1), 1e-5))
 
     def forward(self, x):  # [batch, tokens, width]
         x = self.mixer(x.transpose(1, 2))
@@ -31,22 +31,22 @@ class TokenConvBlock(nn.Module):
 
 
 class ConvolutionalTextTower(nn.Module):
-    """ids [batch, 77] -> raw embedding [batch, 512]."""
+    """ids [batch, 77] -> raw embedding [batch, dim]."""
 
-    def __init__(self, dim=512):
+    def __init__(self, dim=512, width=512, heads=8, layers=4):
         super().__init__()
-        self.token_embedding = nn.Embedding(TOKENS, WIDTH)
-        self.positional_embedding = nn.Parameter(torch.empty(LENGTH, WIDTH).normal_(std=WIDTH**-0.5))
+        self.token_embedding = nn.Embedding(TOKENS, width)
+        self.positional_embedding = nn.Parameter(torch.empty(LENGTH, width).normal_(std=width**-0.5))
         self.blocks = nn.ModuleList([
-            TokenConvBlock(),
+            TokenConvBlock(width),
             *(
-                nn.TransformerEncoderLayer(WIDTH, HEADS, 4 * WIDTH, 0.0, "gelu", batch_first=True, norm_first=True)
-                for _ in range(LAYERS)
+                nn.TransformerEncoderLayer(width, heads, 4 * width, 0.0, "gelu", batch_first=True, norm_first=True)
+                for _ in range(layers)
             ),
-            TokenConvBlock(),
+            TokenConvBlock(width),
         ])
-        self.ln_final = nn.LayerNorm(WIDTH)
-        self.text_projection = nn.Parameter(torch.empty(WIDTH, dim).normal_(std=WIDTH**-0.5))
+        self.ln_final = nn.LayerNorm(width)
+        self.text_projection = nn.Parameter(torch.empty(width, dim).normal_(std=width**-0.5))
 
     def forward(self, ids):
         x = self.token_embedding(ids) + self.positional_embedding
