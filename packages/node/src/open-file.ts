@@ -1,7 +1,11 @@
 /** Files of which parts are read. */
+import { readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { MclipError } from '@mclip/core';
 import type { ModelFile, RandomAccess } from '@mclip/core/adapter';
+
+/** Bytes that take less time to read than to wait for another thread to read them, one that computes meanwhile. */
+const SMALL = 1 << 16;
 
 /** @throws {MclipError} `STORAGE` */
 export async function openFile(file: ModelFile): Promise<RandomAccess> {
@@ -13,9 +17,13 @@ export async function openFile(file: ModelFile): Promise<RandomAccess> {
   return {
     size,
     async read(target, position) {
-      const { bytesRead } = await handle
-        .read(target, 0, target.length, position)
-        .catch((cause) => Promise.reject(failed(cause)));
+      let bytesRead: number;
+      try {
+        if (target.length <= SMALL) bytesRead = readSync(handle.fd, target, 0, target.length, position);
+        else ({ bytesRead } = await handle.read(target, 0, target.length, position));
+      } catch (cause) {
+        throw failed(cause);
+      }
       if (bytesRead !== target.length) {
         throw new MclipError(
           'MODEL_CORRUPT',

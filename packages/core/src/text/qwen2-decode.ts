@@ -6,6 +6,7 @@
 import { MclipError, shown } from '../errors.js';
 import { byteAlphabet } from './bpe.js';
 import type { AddedToken } from './qwen2-added-tokens.js';
+import type { Qwen2Tokens } from './qwen2-tokens.js';
 import { referenceNfc } from './qwen2-unicode.js';
 
 export interface Qwen2DecodeOptions {
@@ -17,11 +18,11 @@ const utf8 = /* @__PURE__ */ new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** The bytes of every token. */
 export class Qwen2TokenBytes {
-  readonly #tokens: string[]; // id -> token in the byte alphabet
+  readonly #tokens: Qwen2Tokens;
   readonly #added = new Map<number, { text: string; special: boolean }>();
   readonly #bytes = new Int16Array(0x200).fill(-1); // character of the byte alphabet -> byte
 
-  constructor(tokens: string[], added: AddedToken[], nfc: boolean) {
+  constructor(tokens: Qwen2Tokens, added: AddedToken[], nfc: boolean) {
     this.#tokens = tokens;
     const specials = new Set(added.filter((token) => token.special).map((token) => token.content));
     for (const { id, content, normalized } of added) {
@@ -38,8 +39,7 @@ export class Qwen2TokenBytes {
     }
     const added = this.#added.get(id);
     if (added?.special && skipSpecialTokens) return;
-    const token = added?.text ?? this.#tokens[id];
-    if (token === undefined) return;
+    const token = added?.text ?? this.#tokens.at(id);
 
     const start = buffer.length;
     buffer.reserve(token.length);

@@ -8,6 +8,7 @@ import { shown } from '../errors.js';
 import { byteAlphabet } from './bpe.js';
 import type { AddedToken } from './qwen2-added-tokens.js';
 import { QWEN2_PATTERN } from './qwen2-split.js';
+import { Qwen2Tokens } from './qwen2-tokens.js';
 import { isObject, type Json, TokenizerFile } from './tokenizer-file.js';
 
 const file = /* @__PURE__ */ new TokenizerFile('Qwen2');
@@ -17,10 +18,9 @@ export interface Qwen2Vocabulary {
   right: Int32Array;
   merged: Int32Array;
   byteIds: Int32Array; // byte -> id
-  ids: Record<string, unknown>; // token in the byte alphabet -> id; the file's own object, as copying costs 60 ms
-  idCount: number;
-  tokens: string[]; // id -> token in the byte alphabet
+  tokens: Qwen2Tokens;
   added: AddedToken[];
+  vocabSize: number; // tokens, added ones included
   nfc: boolean;
 }
 
@@ -39,13 +39,14 @@ export function parseQwen2Json(tokenizerJson: unknown): Qwen2Vocabulary {
   for (const token of names) tokens[file.checkedId(token, ids[token])] = token;
   if (!Array.isArray(model.merges)) throw file.corrupt('model.merges is missing');
   const byteIds = Int32Array.from(byteAlphabet(), (char) => idOf(ids, char));
+  const addedTokens = readAdded(added).filter((token) => token.content !== '');
+  const isNew = (content: string): boolean => typeof ids[content] !== 'number';
   return {
     ...readMerges(model.merges, ids, tokens),
     byteIds,
-    ids,
-    idCount: names.length,
-    tokens,
-    added: readAdded(added).filter((token) => token.content !== ''),
+    tokens: new Qwen2Tokens(tokens),
+    added: addedTokens,
+    vocabSize: names.length + new Set(addedTokens.map(({ content }) => content).filter(isNew)).size,
     nfc,
   };
 }

@@ -10,6 +10,7 @@ import { AddedTokenFinder } from './qwen2-added-tokens.js';
 import { ByteBuffer, type Qwen2DecodeOptions, Qwen2TextStream, Qwen2TokenBytes } from './qwen2-decode.js';
 import { qwen2PieceEnd } from './qwen2-split.js';
 import { parseQwen2Json, type Qwen2Vocabulary } from './qwen2-tokenizer-json.js';
+import type { Qwen2Tokens } from './qwen2-tokens.js';
 import { referenceNfc } from './qwen2-unicode.js';
 import { WordCache } from './word-cache.js';
 
@@ -26,7 +27,7 @@ export class Qwen2Tokenizer {
   readonly vocabSize: number;
   readonly #merges: MergeTable;
   readonly #byteIds: Int32Array; // byte -> id
-  readonly #ids: Record<string, unknown>; // token in the byte alphabet -> id
+  readonly #tokens: Qwen2Tokens;
   readonly #addedIds: Map<string, number>;
   readonly #nfc: boolean;
   readonly #added: AddedTokenFinder; // looked for in the text as it comes
@@ -37,10 +38,11 @@ export class Qwen2Tokenizer {
   #output = new Int32Array(128);
   #count = 0;
 
-  private constructor({ left, right, merged, byteIds, ids, idCount, tokens, added, nfc }: Qwen2Vocabulary) {
+  private constructor({ left, right, merged, byteIds, tokens, added, vocabSize, nfc }: Qwen2Vocabulary) {
     this.#merges = new MergeTable(left, right, merged);
     this.#byteIds = byteIds;
-    this.#ids = ids;
+    this.#tokens = tokens;
+    this.vocabSize = vocabSize;
     this.#nfc = nfc;
     const normalize = (text: string): string => (nfc ? referenceNfc(text) : text);
     this.#added = new AddedTokenFinder(added.filter((token) => !token.normalized));
@@ -49,8 +51,6 @@ export class Qwen2Tokenizer {
     );
     this.#tokenBytes = new Qwen2TokenBytes(tokens, added, nfc);
     this.#addedIds = new Map(added.map(({ content, id }) => [content, id]));
-    const isNew = (content: string): boolean => typeof ids[content] !== 'number';
-    this.vocabSize = idCount + [...this.#addedIds.keys()].filter(isNew).length;
   }
 
   /** From a Hugging Face `tokenizer.json` of a Qwen2 tokenizer, as text or parsed. */
@@ -60,8 +60,7 @@ export class Qwen2Tokenizer {
 
   /** Id of a token as the vocabulary spells it: `<|im_end|>`, `Ġthe`. */
   tokenId(token: string): number | undefined {
-    const id = this.#addedIds.get(token) ?? this.#ids[token];
-    return typeof id === 'number' ? id : undefined;
+    return this.#addedIds.get(token) ?? this.#tokens.idOf(token);
   }
 
   /** The ids of the text alone; Qwen2 adds none. Half a surrogate pair counts as U+FFFD. */

@@ -103,7 +103,7 @@ interface ChatState {
 }
 
 interface Loaded {
-  request: VlmLoadRequest;
+  request: Pick<VlmLoadRequest, 'vision' | 'device' | 'numThreads'>;
   vision: Session | null;
   prompts: Prompts;
   model: LanguageModel;
@@ -150,7 +150,7 @@ export class LocalVlmEngine implements VlmEngine {
       const decoder = new Decoder(session, config);
       if (this.#disposed) throw new MclipError('DISPOSED', 'The model was disposed while it was loading.');
       this.#loaded = {
-        request,
+        request: { vision: request.vision, device, numThreads },
         vision,
         prompts,
         model: {

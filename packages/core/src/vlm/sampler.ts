@@ -93,7 +93,13 @@ export class Sampler {
 
 function argmax(logits: Float32Array): number {
   let best = 0;
-  for (let id = 1; id < logits.length; id++) if (logits[id] > logits[best]) best = id;
+  let highest = logits[0];
+  for (let id = 1; id < logits.length; id++) {
+    if (logits[id] > highest) {
+      highest = logits[id];
+      best = id;
+    }
+  }
   return best;
 }
 

@@ -1,0 +1,111 @@
+/** transformers.js on the files of one of our model folders, as its documentation runs FastVLM. */
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+
+const SUFFIX = { fp32: '', fp16: '_fp16', q4: '_q4', q8: '_quantized' };
+
+/**
+ * @param folder of the model; a folder of links in the layout that transformers.js expects is made beside it
+ * @param dtypes `{ vision, decoder }` as in the manifest
+ * @returns (picture, question, tokens) => times to the first token and between tokens
+ */
+export async function createPeer(folder, dtypes) {
+  const { AutoModelForImageTextToText, AutoProcessor, env, load_image, TextStreamer } = await import(
+    '@huggingface/transformers'
+  );
+  const manifest = JSON.parse(readFileSync(join(folder, 'mclip.json'), 'utf8'));
+  const { vision, decoder, embed } = manifest.graphs;
+  const embedDtype = embed.files.fp16 ? 'fp16' : 'fp32';
+  const name = `peer-${basename(folder)}-${process.pid}`;
+  const home = join(dirname(folder), name);
+  mkdirSync(join(home, 'onnx'), { recursive: true });
+  process.on('exit', () => rmSync(home, { recursive: true, force: true }));
+  const link = (file, as) => symlinkSync(join(folder, file), join(home, 'onnx', as));
+  link(vision.files[dtypes.vision].file, 'vision_encoder.onnx');
+  link(decoder.files[dtypes.decoder].file, `decoder_model_merged${SUFFIX[dtypes.decoder]}.onnx`);
+  link(embed.files[embedDtype].file, `embed_tokens${SUFFIX[embedDtype]}.onnx`);
+  symlinkSync(join(folder, 'tokenizer.json'), join(home, 'tokenizer.json'));
+  for (const [file, config] of Object.entries(peerConfigs(folder, manifest))) {
+    if (existsSync(join(folder, file))) symlinkSync(join(folder, file), join(home, file));
+    else writeFileSync(join(home, file), JSON.stringify(config));
+  }
+
+  env.allowRemoteModels = false;
+  env.localModelPath = dirname(folder);
+  const processor = await AutoProcessor.from_pretrained(name);
+  const model = await AutoModelForImageTextToText.from_pretrained(name, {
+    dtype: { vision_encoder: 'fp32', embed_tokens: embedDtype, decoder_model_merged: dtypes.decoder },
+    device: 'cpu',
+  });
+  nameBatch(model.sessions.decoder_model_merged);
+
+  return async (picture, question, tokens) => {
+    const text =
+      `<|im_start|>system\n${manifest.prompt.system}<|im_end|>\n<|im_start|>user\n<image>\n${question}<|im_end|>\n` +
+      '<|im_start|>assistant\n';
+    const startedAt = performance.now();
+    const image = await load_image(picture);
+    const inputs = await processor(image, text, { add_special_tokens: false });
+    const at = [];
+    const streamer = new TextStreamer(processor.tokenizer, {
+      skip_prompt: true,
+      callback_function: () => {},
+      token_callback_function: () => at.push(performance.now()),
+    });
+    await model.generate({ ...inputs, max_new_tokens: tokens, do_sample: false, streamer });
+    const times = at.slice(-tokens);
+    if (at.length < tokens) throw new Error(`${at.length} tokens`); // it ended early
+    return {
+      timeToFirstTokenMs: times[0] - startedAt,
+      tokensPerSecond: tokens > 1 ? ((tokens - 1) * 1000) / (times.at(-1) - times[0]) : 0,
+    };
+  };
+}
+
+/** It makes the first, empty cache from the graph's names of dimensions, and knows one name for the batch. */
+function nameBatch(session) {
+  const inputMetadata = session.inputMetadata.map((input) => ({
+    ...input,
+    shape: input.shape.map((dim, axis) => (axis === 0 && typeof dim === 'string' ? 'batch_size' : dim)),
+  }));
+  Object.defineProperty(session, 'inputMetadata', { value: inputMetadata });
+}
+
+/** Where the folder has no such file. */
+function peerConfigs(folder, { decoder, embedding, image }) {
+  const { added_tokens } = JSON.parse(readFileSync(join(folder, 'tokenizer.json'), 'utf8'));
+  const idOf = (content) => added_tokens.find((token) => token.content === content).id;
+  return {
+    'config.json': {
+      model_type: 'llava_qwen2',
+      architectures: ['LlavaQwen2ForCausalLM'],
+      image_token_index: idOf('<image>'),
+      hidden_size: decoder.hidden,
+      num_hidden_layers: decoder.layers,
+      num_attention_heads: decoder.hidden / decoder.headDim,
+      num_key_value_heads: decoder.kvHeads,
+      eos_token_id: idOf('<|im_end|>'),
+      vocab_size: embedding.rows,
+    },
+    'preprocessor_config.json': {
+      processor_class: 'LlavaProcessor',
+      image_processor_type: 'CLIPImageProcessor',
+      do_resize: true,
+      size: { shortest_edge: image.size },
+      resample: 3,
+      do_center_crop: true,
+      crop_size: { height: image.size, width: image.size },
+      do_rescale: true,
+      rescale_factor: 1 / 255,
+      do_normalize: false,
+      do_convert_rgb: true,
+    },
+    'processor_config.json': {
+      processor_class: 'LlavaProcessor',
+      image_token: '<image>',
+      patch_size: image.patch,
+      num_additional_image_tokens: 0,
+    },
+    'tokenizer_config.json': { tokenizer_class: 'Qwen2Tokenizer', eos_token: '<|im_end|>' },
+  };
+}
