@@ -14,6 +14,14 @@ export interface Settings {
   headers?: Record<string, string>;
   /** Base URL of the model hub or of a mirror with the same paths. Default `https://huggingface.co`. */
   hubUrl?: string;
+  /** Fetch models over unencrypted `http:` too, from other places than this machine or the page's own origin. */
+  allowHttp?: boolean;
+  /** Tries in a row that may fail before a download does. Default 4. */
+  retries?: number;
+  /** Milliseconds without a byte after which a download is tried again. Default 30,000. */
+  stallTimeout?: number;
+  /** Remove the models unused for longest when a new one does not fit. Default false: a `STORAGE` error. */
+  evict?: boolean;
   /** Node: folder of downloaded models and label embeddings. Default: the system's cache folder. */
   cacheDir?: string;
   /** Web: where onnxruntime's `.wasm` files are served from. Default: beside the bundle. */
@@ -29,12 +37,25 @@ const NAMES = [
   'fetch',
   'headers',
   'hubUrl',
+  'allowHttp',
+  'retries',
+  'stallTimeout',
+  'evict',
   'cacheDir',
   'wasmPaths',
   'workerUrl',
 ] as const satisfies readonly (keyof Settings)[];
 
-const DEFAULTS = { offline: false, maxPixels: 100_000_000, hubUrl: 'https://huggingface.co', headers: {} };
+const DEFAULTS = {
+  offline: false,
+  maxPixels: 100_000_000,
+  hubUrl: 'https://huggingface.co',
+  headers: {},
+  allowHttp: false,
+  retries: 4,
+  stallTimeout: 30_000,
+  evict: false,
+};
 
 export type ResolvedSettings = Settings & Required<Pick<Settings, keyof typeof DEFAULTS>>;
 
@@ -64,6 +85,8 @@ const isCount = (value: unknown) => Number.isInteger(value) && (value as number)
 const CHECKS: [name: keyof Settings, isValid: (value: unknown) => boolean, expected: string][] = [
   ['numThreads', isCount, 'a positive integer'],
   ['maxPixels', isCount, 'a positive integer'],
+  ['stallTimeout', isCount, 'a positive integer'],
+  ['retries', (value) => value === 0 || isCount(value), 'a whole number'],
   ['hubUrl', (value) => typeof value === 'string' && value !== '', 'a URL as text'],
   ['fetch', (value) => typeof value === 'function', 'a function'],
   ['headers', isObject, 'an object'],

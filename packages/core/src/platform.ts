@@ -88,12 +88,19 @@ export interface FetchedFile {
   /** Expected size and hash; null where nobody has published them. */
   bytes: number | null;
   sha256: string | null;
+  /** The model it belongs to. */
+  model?: string;
 }
 
 export interface FetchOptions {
   settings: ResolvedSettings;
   signal?: AbortSignal | undefined;
   onBytes?: ((loadedBytes: number, totalBytes: number | null) => void) | undefined;
+}
+
+export interface TextOptions extends FetchOptions, Partial<Omit<FetchedFile, 'url'>> {
+  /** What was fetched once is not asked for again. */
+  keep?: boolean;
 }
 
 /** Frames of a video, newest first: those that nobody takes in time are dropped. */
@@ -135,8 +142,8 @@ export interface Platform {
   startWorker(settings: ResolvedSettings, task: WorkerTask): WorkerPort;
   /** A base URL, ending in '/', for a model given as a folder or relative URL; null when `model` is neither. */
   localModelUrl(model: string): string | null;
-  /** Small text files: manifests and hub listings. Null when the file does not exist. */
-  fetchText(url: string, options: FetchOptions): Promise<string | null>;
+  /** Small text files: manifests, hub listings, tokenizers. Null when the file does not exist. */
+  fetchText(url: string, options: TextOptions): Promise<string | null>;
   /** A model file, verified against size and hash where they are known, from the local store when it is there. */
   fetchFile(file: FetchedFile, options: FetchOptions): Promise<ModelFile>;
   /** Resolves paths and URLs on this side, so that the worker needs neither; checks what it can without decoding. */

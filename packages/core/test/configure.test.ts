@@ -2,7 +2,16 @@ import { afterEach, expect, test } from 'vitest';
 import { configure, resolveSettings, type Settings } from '../src/configure.js';
 import { thrown } from './thrown.js';
 
-const DEFAULTS = { offline: false, maxPixels: 100_000_000, hubUrl: 'https://huggingface.co', headers: {} };
+const DEFAULTS = {
+  offline: false,
+  maxPixels: 100_000_000,
+  hubUrl: 'https://huggingface.co',
+  headers: {},
+  allowHttp: false,
+  retries: 4,
+  stallTimeout: 30_000,
+  evict: false,
+};
 
 const EVERY: Required<Settings> = {
   offline: true,
@@ -11,6 +20,10 @@ const EVERY: Required<Settings> = {
   fetch: async () => new Response(),
   headers: { authorization: 'Bearer x' },
   hubUrl: 'https://mirror.example',
+  allowHttp: true,
+  retries: 0,
+  stallTimeout: 5000,
+  evict: true,
   cacheDir: '/tmp/models',
   wasmPaths: '/wasm/',
   workerUrl: '/worker.js',
@@ -88,6 +101,9 @@ test.each(['numThreads', 'maxPixels'])('%s must be a positive integer', (name) =
 });
 
 test.each([
+  ['retries', -1],
+  ['retries', 1.5],
+  ['stallTimeout', 0],
   ['hubUrl', 5],
   ['hubUrl', ''],
   ['hubUrl', null],

@@ -1,74 +1,30 @@
-/** The real hub code against a local server with the hub's paths, redirects, listings and faults. */
-import { createHash } from 'node:crypto';
+/** Models of a hub through the public calls: listings, redirects, offline, faults. */
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createClassifier, presets } from '@mclip/node';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { COMMIT, type Fault, type Hub, startHub } from '../../../test/support/hub.js';
 
-const nanoFolder = fileURLToPath(new URL('../../nano/models/clip/', import.meta.url));
 const picture = fileURLToPath(new URL('../../../examples/node-classify/images/strawberry.png', import.meta.url));
 
-/** Path below a repository -> contents; `fault` may answer a request in another way. */
-let files: Map<string, Buffer>;
-let fault: (path: string) => 'break' | 'flip' | number | null;
-let requests: { path: string; authorization: string | undefined }[];
-let server: Server;
-let hubUrl: string;
+let hub: Hub;
 let cacheDir: string;
 
 beforeEach(async () => {
-  files = new Map();
-  for (const name of await readdir(nanoFolder)) files.set(name, await readFile(join(nanoFolder, name)));
-  fault = () => null;
-  requests = [];
+  hub = await startHub();
   cacheDir = await mkdtemp(join(tmpdir(), 'mclip-hub-'));
-  server = createServer((request, response) => {
-    const path = request.url!;
-    requests.push({ path, authorization: request.headers.authorization });
-    const [, kind, repo, rest] = /^\/(api\/models\/|cdn\/|)([\w.-]+\/[\w.-]+)\/(.*)$/.exec(path) ?? [];
-    const outcome = fault(path);
-    if (typeof outcome === 'number') return void response.writeHead(outcome).end();
-    if (repo === undefined) return void response.writeHead(404).end();
-    if (kind === 'api/models/') {
-      const listing = [...files].map(([name, bytes]) => ({
-        type: 'file',
-        path: name,
-        size: bytes.length,
-        ...(name.endsWith('.onnx') && { lfs: { oid: sha256(bytes), size: bytes.length } }),
-      }));
-      return void response.end(JSON.stringify(listing));
-    }
-    const name = rest!.replace(/^resolve\/[^/]+\//, '');
-    const bytes = files.get(name);
-    if (bytes === undefined) return void response.writeHead(404).end();
-    if (kind === '' && name.endsWith('.onnx'))
-      return void response.writeHead(302, { location: `/cdn/${repo}/${name}` }).end();
-    response.writeHead(200, { 'content-length': bytes.length });
-    if (outcome === 'break') {
-      response.write(bytes.subarray(0, bytes.length / 2), () => response.destroy());
-    } else if (outcome === 'flip') {
-      const damaged = Buffer.from(bytes);
-      damaged[damaged.length >> 1]! ^= 4;
-      response.end(damaged);
-    } else response.end(bytes);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  hubUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
 
 afterEach(async () => {
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
+  await hub.close();
   await rm(cacheDir, { recursive: true });
 });
 
 const create = (options: object = {}) =>
-  createClassifier(['strawberry', 'dog'], { model: 'someone/nano', hubUrl, cacheDir, ...options });
-const onnxRequests = () => requests.filter(({ path }) => path.startsWith('/cdn/')).map(({ path }) => path);
+  createClassifier(['strawberry', 'dog'], { model: 'someone/nano', hubUrl: hub.url, cacheDir, retries: 0, ...options });
+const onnxRequests = () => hub.requests.filter(({ path }) => path.startsWith('/cdn/')).map(({ path }) => path);
 
 test('a repository is fetched once, and works offline afterwards', async () => {
   const progress: { loadedBytes: number; totalBytes: number | null }[] = [];
@@ -80,18 +36,18 @@ test('a repository is fetched once, and works offline afterwards', async () => {
   expect((await first.classify(picture))[0]!.label).toBe('strawberry');
   await first.dispose();
   expect(onnxRequests().sort()).toEqual(['/cdn/someone/nano/text.w8.onnx', '/cdn/someone/nano/vision.w8.onnx']);
-  expect(requests.some(({ authorization }) => authorization === 'Bearer secret')).toBe(true);
-  const total = files.get('vision.w8.onnx')!.length + files.get('text.w8.onnx')!.length;
+  expect(hub.requests.some(({ headers }) => headers.authorization === 'Bearer secret')).toBe(true);
+  const total = hub.files.get('vision.w8.onnx')!.length + hub.files.get('text.w8.onnx')!.length;
   expect(progress.at(-1)).toMatchObject({ loadedBytes: total, totalBytes: total });
   for (const [index, { loadedBytes }] of progress.entries()) {
     expect(loadedBytes).toBeGreaterThanOrEqual(progress[index - 1]?.loadedBytes ?? 0);
   }
 
-  requests.length = 0;
+  hub.requests.length = 0;
   const second = await create({ offline: true });
   expect((await second.classify(picture))[0]!.label).toBe('strawberry');
   await second.dispose();
-  expect(requests).toEqual([]);
+  expect(hub.requests).toEqual([]);
 });
 
 test('hashes of a preset come from the listing, whatever the manifest lacks', async () => {
@@ -101,26 +57,26 @@ test('hashes of a preset come from the listing, whatever the manifest lacks', as
     ['onnx/vision_model', 'vision.w8.onnx'],
     ['onnx/text_model', 'text.w8.onnx'],
   ] as const) {
-    files.set(`${stem}.onnx`, files.get(nano)!);
+    hub.files.set(`${stem}.onnx`, hub.files.get(nano)!);
   }
   const failure = await create({ model: 'mobileclip-s0' }).catch((error: unknown) => error);
-  expect(requests.map(({ path }) => path)).toContain(`/api/models/${repo}/tree/${revision}?recursive=true`);
+  expect(hub.requests.map(({ path }) => path)).toContain(
+    `/api/models/${repo}/tree/${revision === 'main' ? COMMIT : revision}?recursive=true`,
+  );
   expect(onnxRequests()).toContain(`/cdn/${repo}/onnx/vision_model.onnx`);
   // nano has 128 dimensions and 64 pixels, the preset 512 and 256: a typed error, not a wrong answer
   expect(failure).toMatchObject({ code: 'MODEL_CORRUPT' });
 });
 
-test.each([
-  ['a download that breaks', 'break', 'NETWORK'],
-  ['a flipped bit', 'flip', 'MODEL_CORRUPT'],
-  ['a server error', 503, 'NETWORK'],
-  ['a private repository', 401, 'NETWORK'],
-] as const)('%s is a typed error, leaves nothing behind, and the next try works', async (_name, kind, code) => {
-  fault = (path) => (path.startsWith('/cdn/') && path.includes('vision') ? kind : null);
+test.each<[string, Fault, string]>([
+  ['a download that breaks', { do: 'drop', at: 100_000 }, 'NETWORK'],
+  ['a flipped bit', { do: 'flip', at: 100_000 }, 'MODEL_CORRUPT'],
+  ['a server error', { do: 'status', status: 503 }, 'NETWORK'],
+  ['a private repository', { do: 'status', status: 401 }, 'NETWORK'],
+])('%s is a typed error, and the next try works', async (_name, fault, code) => {
+  hub.fault = ({ server, name }) => (server === 'cdn' && name.includes('vision') ? fault : null);
   await expect(create()).rejects.toMatchObject({ code });
-  const left = (await readdir(cacheDir, { recursive: true })).filter((name) => /vision|\.part$/.test(name));
-  expect(left).toEqual([]);
-  fault = () => null;
+  hub.fault = () => null;
   await using classifier = await create();
   expect((await classifier.classify(picture))[0]!.label).toBe('strawberry');
 });
@@ -131,14 +87,14 @@ test('a damaged file in the cache is fetched again, never loaded', async () => {
   const bytes = await readFile(join(cacheDir, stored));
   bytes[1000]! ^= 1;
   await writeFile(join(cacheDir, stored), bytes);
-  requests.length = 0;
+  hub.requests.length = 0;
   await using classifier = await create();
   expect((await classifier.classify(picture))[0]!.label).toBe('strawberry');
   expect(onnxRequests()).toEqual(['/cdn/someone/nano/vision.w8.onnx']);
 });
 
 test('a repository without manifest says what to do', async () => {
-  files.delete('mclip.json');
+  hub.files.delete('mclip.json');
   await expect(create()).rejects.toMatchObject({
     code: 'MODEL_NOT_FOUND',
     message: expect.stringContaining('mclip.json'),
@@ -151,33 +107,53 @@ test('a hub that cannot be reached', async () => {
 
 test('a hub that is down does not stop a model that is stored', async () => {
   await (await create()).dispose();
-  fault = () => 503;
+  hub.fault = () => ({ do: 'status', status: 503 });
   await using classifier = await create();
   expect((await classifier.classify(picture))[0]!.label).toBe('strawberry');
 });
 
 test('headers go with model files and nowhere else', async () => {
-  files.set('cat.png', await readFile(picture));
+  hub.files.set('cat.png', await readFile(picture));
   await using classifier = await create({ headers: { authorization: 'Bearer secret' } });
-  expect(requests.every(({ authorization }) => authorization === 'Bearer secret')).toBe(true);
-  requests.length = 0;
-  await classifier.classify(`${hubUrl}/cdn/a/b/cat.png`);
-  expect(requests.map(({ authorization }) => authorization)).toEqual([undefined]);
+  const sentTo = (server: string) => hub.requests.filter((request) => request.server === server);
+  expect(sentTo('hub').every(({ headers }) => headers.authorization === 'Bearer secret')).toBe(true);
+  expect(sentTo('cdn').every(({ headers }) => headers.authorization === undefined)).toBe(true);
+  expect(sentTo('cdn').length).toBeGreaterThan(1);
+  hub.requests.length = 0;
+  await classifier.classify(`${hub.cdnUrl}/cdn/a/b/cat.png`);
+  expect(hub.requests.map(({ headers }) => headers.authorization)).toEqual([undefined]);
 });
 
 test('offline without a stored model touches nothing', async () => {
   await expect(create({ offline: true })).rejects.toMatchObject({ code: 'OFFLINE' });
-  expect(requests).toEqual([]);
+  expect(hub.requests).toEqual([]);
 });
 
-test('aborting a download rejects with the reason and leaves nothing behind', async () => {
+test('the commit of first use is kept, and so is the model when the branch moves', async () => {
+  await (await create()).dispose();
+  expect(hub.requests.map(({ path }) => path)).toContain(`/someone/nano/resolve/${COMMIT}/mclip.json`);
+  hub.requests.length = 0;
+  await using classifier = await create();
+  expect((await classifier.classify(picture))[0]!.label).toBe('strawberry');
+  expect(hub.requests).toEqual([]);
+});
+
+test('a mirror that knows no commits', async () => {
+  hub.hasCommits = false;
+  await (await create()).dispose();
+  hub.requests.length = 0;
+  await using classifier = await create();
+  expect((await classifier.classify(picture))[0]!.label).toBe('strawberry');
+  expect(hub.requests).toEqual([]);
+});
+
+test('aborting a download rejects with the reason', async () => {
   const controller = new AbortController();
   const reason = new Error('enough');
   const onProgress = () => controller.abort(reason);
   await expect(create({ signal: controller.signal, onProgress })).rejects.toBe(reason);
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  const left = (await readdir(cacheDir, { recursive: true })).filter((name) => /\.onnx|\.part$/.test(name));
-  expect(left.filter((name) => name.endsWith('.part'))).toEqual([]);
+  await using classifier = await create();
+  expect((await classifier.classify(picture))[0]!.label).toBe('strawberry');
 });
 
 test('a URL is a model folder too, and a custom fetch is used', async () => {
@@ -186,18 +162,16 @@ test('a URL is a model folder too, and a custom fetch is used', async () => {
     seen.push(String(input));
     return fetch(input, init);
   };
-  await using classifier = await create({ model: `${hubUrl}/cdn/someone/nano`, fetch: counting });
+  await using classifier = await create({ model: `${hub.cdnUrl}/cdn/someone/nano`, fetch: counting });
   expect((await classifier.classify(picture))[0]!.label).toBe('strawberry');
   expect(seen.length).toBeGreaterThanOrEqual(3);
 });
 
 test('an image by URL', async () => {
-  files.set('cat.png', await readFile(picture));
+  hub.files.set('cat.png', await readFile(picture));
   await using classifier = await create();
-  expect((await classifier.classify(`${hubUrl}/cdn/a/b/cat.png`))[0]!.label).toBe('strawberry');
-  await expect(classifier.classify(`${hubUrl}/cdn/a/b/none.png`)).rejects.toMatchObject({ code: 'IMAGE_DECODE' });
+  expect((await classifier.classify(`${hub.cdnUrl}/cdn/a/b/cat.png`))[0]!.label).toBe('strawberry');
+  await expect(classifier.classify(`${hub.cdnUrl}/cdn/a/b/none.png`)).rejects.toMatchObject({ code: 'IMAGE_DECODE' });
   await using offline = await create({ offline: true });
-  await expect(offline.classify(`${hubUrl}/cdn/a/b/cat.png`)).rejects.toMatchObject({ code: 'OFFLINE' });
+  await expect(offline.classify(`${hub.cdnUrl}/cdn/a/b/cat.png`)).rejects.toMatchObject({ code: 'OFFLINE' });
 });
-
-const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');

@@ -114,7 +114,7 @@ export class ClipModel {
     const stop = new AbortController();
     const stopsToo = this.#loading.size === 0 && options.signal !== undefined ? [options.signal] : [];
     const signal = AbortSignal.any([stop.signal, ...stopsToo]);
-    const progress = new DownloadProgress(options.onProgress);
+    const progress = this.#progressOf(missing, options.onProgress);
     const files = missing.map((graph) => this.#fetch(graph, progress, signal));
     for (const file of files) file.catch((error) => stop.abort(error)); // one that fails takes the others along
     // one after the other: the first to load finds the device
@@ -176,20 +176,34 @@ export class ClipModel {
     return this.manifest.graphs[graph].files[this.#dtypes[graph]]!;
   }
 
-  async #fetch(graph: GraphName, progress: DownloadProgress, signal: AbortSignal | undefined): Promise<FetchedGraph> {
+  /** Over all graphs, whose sizes are known before the first byte is fetched. */
+  async #progressOf(graphs: GraphName[], onProgress: OnProgress | undefined): Promise<DownloadProgress> {
+    const files = graphs.map((graph) => this.#file(graph));
+    const located = await Promise.all(files.map((file) => this.#located.locate(file)));
+    return new DownloadProgress(
+      onProgress,
+      files.map(({ file }, index) => ({ file, bytes: located[index]!.bytes })),
+    );
+  }
+
+  async #fetch(
+    graph: GraphName,
+    progress: Promise<DownloadProgress>,
+    signal: AbortSignal | undefined,
+  ): Promise<FetchedGraph> {
     const { settings, platform } = this;
-    const { file } = this.#file(graph);
-    const onBytes = progress.track(file, this.#file(graph).bytes);
+    const file = this.#file(graph);
+    const onBytes = (await progress).of(file.file);
     const tokenizerFile =
       graph === 'text' && this.manifest.text.tokenizer !== 'clip' ? this.manifest.text.tokenizer : null;
     const tokenizerAt =
       tokenizerFile &&
       (await this.#located.locate({ file: tokenizerFile.file, bytes: null, sha256: tokenizerFile.sha256 }));
     const fetchGraph = async (options: Omit<FetchOptions, 'settings'>) =>
-      platform.fetchFile(await this.#located.locate(this.#file(graph)), { settings, ...options });
+      platform.fetchFile(await this.#located.locate(file), { settings, ...options });
     const [modelFile, tokenizerJson] = await Promise.all([
       fetchGraph({ signal, onBytes }),
-      tokenizerAt && platform.fetchText(tokenizerAt.url, { settings, signal }),
+      tokenizerAt && platform.fetchText(tokenizerAt.url, { ...tokenizerAt, settings, signal, keep: true }),
     ]);
     if (tokenizerAt !== null && tokenizerJson === null) {
       throw new MclipError('MODEL_NOT_FOUND', `The manifest's tokenizer does not exist: ${tokenizerAt.url}.`);

@@ -68,7 +68,10 @@ export class JsonReader {
   /** A path that cannot leave the model's folder, on any system. */
   relativePath(): string {
     const path = this.string();
-    const safe = path.split('/').every((part) => /^[\w.-]+$/.test(part) && !/^\.+$/.test(part));
+    // nor be a device of Windows, which also drops dots at the end of a name
+    const safe = path
+      .split('/')
+      .every((part) => /^[\w.-]*[\w-]$/.test(part) && !/^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i.test(part));
     return safe ? path : this.fail('a path below the model folder made of letters, digits, "-", "_", "." and "/"');
   }
 

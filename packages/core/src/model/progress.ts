@@ -6,20 +6,30 @@ export type Progress =
 
 export type OnProgress = (progress: Progress) => void;
 
+interface Tracked {
+  loaded: number;
+  /** What was there before: no part of the rate. */
+  first: number;
+  total: number | null;
+}
+
 /** Sums several downloads into one figure that never goes backwards. `totalBytes` is null until all sizes are known. */
 export class DownloadProgress {
   readonly #onProgress: OnProgress | undefined;
-  readonly #files = new Map<string, { loaded: number; total: number | null }>();
+  readonly #files = new Map<string, Tracked>();
   readonly #startedAt = performance.now();
 
-  constructor(onProgress: OnProgress | undefined) {
+  /** @param files all of them, with their sizes where they are known */
+  constructor(onProgress: OnProgress | undefined, files: readonly { file: string; bytes: number | null }[]) {
     this.#onProgress = onProgress;
+    for (const { file, bytes } of files) this.#files.set(file, { loaded: 0, first: -1, total: bytes });
   }
 
-  track(file: string, bytes: number | null): (loadedBytes: number, totalBytes: number | null) => void {
-    const entry = { loaded: 0, total: bytes };
-    this.#files.set(file, entry);
+  /** The `onBytes` of one file. */
+  of(file: string): (loadedBytes: number, totalBytes: number | null) => void {
+    const entry = this.#files.get(file)!;
     return (loadedBytes, totalBytes) => {
+      if (entry.first < 0) entry.first = loadedBytes;
       entry.loaded = Math.max(entry.loaded, loadedBytes);
       entry.total ??= totalBytes;
       this.#report(file);
@@ -29,18 +39,15 @@ export class DownloadProgress {
   #report(file: string): void {
     if (this.#onProgress === undefined) return;
     let loadedBytes = 0;
+    let transferred = 0;
     let totalBytes: number | null = 0;
-    for (const { loaded, total } of this.#files.values()) {
+    for (const { loaded, first, total } of this.#files.values()) {
       loadedBytes += loaded;
+      transferred += loaded - Math.max(0, first);
       totalBytes = totalBytes === null || total === null ? null : totalBytes + total;
     }
     const seconds = Math.max(0.001, (performance.now() - this.#startedAt) / 1000);
-    this.#onProgress({
-      phase: 'download',
-      file,
-      loadedBytes,
-      totalBytes,
-      bytesPerSecond: Math.round(loadedBytes / seconds),
-    });
+    const bytesPerSecond = Math.round(transferred / seconds);
+    this.#onProgress({ phase: 'download', file, loadedBytes, totalBytes, bytesPerSecond });
   }
 }

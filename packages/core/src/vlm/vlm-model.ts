@@ -111,33 +111,37 @@ async function fetchFiles(
 ): Promise<FetchedVlm> {
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, options.signal]);
-  const progress = new DownloadProgress(options.onProgress);
-  const { graphs, embedding, tokenizer } = located.manifest;
+  const { manifest } = located;
+  const { graphs, embedding, tokenizer } = manifest;
+  const rowDtype = chooseRows(manifest);
+  const rowFile = rowDtype === null ? embedGraph(manifest) : embedding!.files[rowDtype]!;
+  const wanted = [graphs.vision.files[vision]!, graphs.decoder.files[decoder]!, rowFile];
+  // sizes are known before the first byte is fetched
+  const progress = Promise.all(
+    wanted
+      .flatMap((file) => (file.data === undefined ? [file] : [file, file.data]))
+      .map(async (file) => ({ file: file.file, bytes: (await located.locate(file)).bytes })),
+  ).then((sizes) => new DownloadProgress(options.onProgress, sizes));
   const fetchOne = async (file: ManifestFile): Promise<ModelFile> => {
-    const onBytes = progress.track(file.file, file.bytes);
+    const onBytes = (await progress).of(file.file);
     const data = file.data === undefined ? null : fetchOne(file.data);
-    const fetched = await platform.fetchFile(await located.locate(file), { settings, signal, onBytes });
-    await data; // onnxruntime finds it beside the graph
+    const [fetched] = await Promise.all([
+      platform.fetchFile(await located.locate(file), { settings, signal, onBytes }),
+      data, // onnxruntime finds it beside the graph
+    ]);
     return fetched;
   };
   const fetchTokenizer = async () => {
-    const { url } = await located.locate({ file: tokenizer.file, bytes: null, sha256: tokenizer.sha256 });
-    const text = await platform.fetchText(url, { settings, signal });
-    if (text === null) throw new MclipError('MODEL_NOT_FOUND', `The manifest's tokenizer does not exist: ${url}.`);
+    const at = await located.locate({ file: tokenizer.file, bytes: null, sha256: tokenizer.sha256 });
+    const text = await platform.fetchText(at.url, { ...at, settings, signal, keep: true });
+    if (text === null) throw new MclipError('MODEL_NOT_FOUND', `The manifest's tokenizer does not exist: ${at.url}.`);
     return text;
   };
   const fetchRows = async (): Promise<VlmLoadRequest['rows']> => {
-    const dtype = chooseRows(located.manifest);
-    if (dtype !== null) return { file: await fetchOne(embedding!.files[dtype]!), dtype };
-    const { fp16, fp32, ...others } = graphs.embed!.files;
-    return { graph: await fetchOne(fp16 ?? fp32 ?? Object.values(others)[0]!) };
+    const file = await fetchOne(rowFile);
+    return rowDtype === null ? { graph: file } : { file, dtype: rowDtype };
   };
-  const files = [
-    fetchOne(graphs.vision.files[vision]!),
-    fetchOne(graphs.decoder.files[decoder]!),
-    fetchRows(),
-    fetchTokenizer(),
-  ] as const;
+  const files = [fetchOne(wanted[0]!), fetchOne(wanted[1]!), fetchRows(), fetchTokenizer()] as const;
   for (const file of files) file.catch((error) => stop.abort(error)); // one that fails takes the others along
   try {
     const [visionFile, decoderFile, rows, tokenizerJson] = await Promise.all(files);
@@ -146,6 +150,12 @@ async function fetchFiles(
     await Promise.allSettled(files); // nothing is left half written when the caller hears of it
     throw error;
   }
+}
+
+/** For models without a table of rows. */
+function embedGraph({ graphs }: VlmManifest): ManifestFile {
+  const { fp16, fp32, ...others } = graphs.embed!.files;
+  return fp16 ?? fp32 ?? Object.values(others)[0]!;
 }
 
 /** Imported when asked for: with a worker, its code is the worker's. */

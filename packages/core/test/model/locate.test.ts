@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { resolveSettings, type Settings } from '../../src/configure.js';
+import { MclipError } from '../../src/errors.js';
 import { type BundledModel, locateModel, type ModelSpec } from '../../src/model/locate.js';
 import { parseManifest } from '../../src/model/manifest.js';
 import { clipFamily, presets, UNEXPORTED_PRESETS } from '../../src/model/presets.js';
@@ -13,22 +14,27 @@ const UNHASHED = { file: 'v.onnx', bytes: null, sha256: null };
 /** A platform whose network and disk are a table of texts. */
 function memoryPlatform(texts: Record<string, unknown>) {
   const fetched: string[] = [];
+  const stored = new Set<string>();
   const platform = {
     localModelUrl: (model: string) => (/^\.{0,2}\//.test(model) ? `file:///app/${model.replace(/^\.\//, '')}/` : null),
-    async fetchText(url: string) {
+    async fetchText(url: string, { settings }: FetchOptions) {
+      if (settings.offline && !stored.has(url)) throw new MclipError('OFFLINE', `${url} is not stored`);
       fetched.push(url);
       const text = texts[url];
       if (text instanceof Error) throw text;
       return text === undefined ? null : typeof text === 'string' ? text : JSON.stringify(text);
     },
   };
-  return { platform: platform as unknown as Platform, fetched, texts };
+  return { platform: platform as unknown as Platform, fetched, stored, texts };
 }
 
 const options = (settings: Settings = {}): FetchOptions => ({ settings: resolveSettings(settings) });
 
 const listingUrl = (repo: string, revision = 'main', hub = HUB) =>
   `${hub}/api/models/${repo}/tree/${revision}?recursive=true`;
+
+const revisionUrl = (repo: string, hub = HUB) => `${hub}/api/models/${repo}/revision/main`;
+const COMMIT = '0123456789abcdef0123456789abcdef01234567';
 
 const LISTING = [
   { type: 'directory', path: 'onnx', size: 0 },
@@ -52,9 +58,10 @@ test("size and hash of a preset's file come from the hub's listing, which is rea
     url: `${HUB}/Xenova/mobileclip_s0/resolve/main/onnx/vision_model.onnx`,
     bytes: 45_543_630,
     sha256: 'e'.repeat(64),
+    model: 'mobileclip-s0',
   };
   expect(await Promise.all([locate(file), locate(file)])).toEqual([expected, expected]);
-  expect(fetched).toEqual([listingUrl('Xenova/mobileclip_s0')]);
+  expect(fetched).toEqual([revisionUrl('Xenova/mobileclip_s0'), listingUrl('Xenova/mobileclip_s0')]);
 });
 
 test('a small file has a size but no content hash in the listing', async () => {
@@ -108,8 +115,10 @@ test('a repository with a manifest', async () => {
     url: `${HUB}/me/my.clip-1/resolve/main/fp32/vision.onnx`,
     bytes: 8_000_000,
     sha256: 'c'.repeat(64),
+    model: id,
   });
-  expect(fetched).toHaveLength(1); // size and hash are published: no listing
+  // size and hash are published: no listing
+  expect(fetched).toEqual([revisionUrl('me/my.clip-1'), `${HUB}/me/my.clip-1/resolve/main/mclip.json`]);
 });
 
 test("a hash in the manifest is not replaced by the listing's", async () => {
@@ -147,6 +156,7 @@ test.each<[ModelSpec, string]>([
     url: `${base}/fp32/vision.onnx`,
     bytes: 8_000_000,
     sha256: 'c'.repeat(64),
+    model: id,
   });
 });
 
@@ -158,6 +168,7 @@ test('a model in a folder', async () => {
     url: 'file:///app/models/x/v.onnx',
     bytes: null,
     sha256: null,
+    model: id,
   });
 });
 
@@ -273,7 +284,45 @@ test("the platform's own errors and settings pass through", async () => {
       return JSON.stringify(validManifest());
     },
   } as unknown as Platform;
-  const given = { ...options({ offline: true }), signal: new AbortController().signal };
+  const given = { ...options({ retries: 1 }), signal: new AbortController().signal };
+  await locateModel(spy, 'https://host/x', clipFamily, given);
+  expect(seen[0]).toEqual({ ...given, model: 'https://host/x' });
   await locateModel(spy, 'me/clip', clipFamily, given);
-  expect(seen[0]).toBe(given);
+  expect(seen.at(-1)).toEqual({ ...given, model: 'me/clip', keep: true });
+});
+
+test('a branch is read at the commit that it is at on first use', async () => {
+  const texts = {
+    [revisionUrl('me/clip')]: { sha: COMMIT },
+    [`${HUB}/me/clip/resolve/${COMMIT}/mclip.json`]: smallestManifest(),
+    [listingUrl('me/clip', COMMIT)]: [{ path: 'v.onnx', size: 7 }],
+    [revisionUrl('Xenova/mobileclip_s0')]: { sha: COMMIT },
+    [listingUrl('Xenova/mobileclip_s0', COMMIT)]: LISTING,
+  };
+  const { platform } = memoryPlatform(texts);
+  const own = await locateModel(platform, 'me/clip', clipFamily, options());
+  expect(await own.locate(UNHASHED)).toMatchObject({ url: `${HUB}/me/clip/resolve/${COMMIT}/v.onnx`, bytes: 7 });
+  const preset = await locateModel(platform, 'mobileclip-s0', clipFamily, options());
+  const { url } = await preset.locate(preset.manifest.graphs.vision.files.fp32!);
+  expect(url).toBe(`${HUB}/Xenova/mobileclip_s0/resolve/${COMMIT}/onnx/vision_model.onnx`);
+});
+
+test.each([{ sha: '../../evil' }, { sha: 7 }, {}, 'not JSON', new Error('connection lost')])(
+  'a hub that does not tell the commit (%o) is read at the branch',
+  async (answer) => {
+    const { platform } = memoryPlatform({
+      [revisionUrl('me/clip')]: answer,
+      [`${HUB}/me/clip/resolve/main/mclip.json`]: smallestManifest(),
+    });
+    expect((await locateModel(platform, 'me/clip', clipFamily, options())).manifest.name).toBe(smallestManifest().name);
+  },
+);
+
+test('what was stored from a branch is read there again, without a question', async () => {
+  const { platform, fetched, stored } = memoryPlatform({
+    [`${HUB}/me/clip/resolve/main/mclip.json`]: smallestManifest(),
+  });
+  stored.add(`${HUB}/me/clip/resolve/main/mclip.json`);
+  await locateModel(platform, 'me/clip', clipFamily, options());
+  expect(fetched).not.toContain(revisionUrl('me/clip'));
 });

@@ -4,15 +4,17 @@ import { DownloadProgress, type Progress } from '../../src/model/progress.js';
 
 type Download = Extract<Progress, { phase: 'download' }>;
 
-function recorded() {
+/** @param sizes of all files, by name */
+function recorded(sizes: Record<string, number | null>) {
   const reports: Download[] = [];
-  return { reports, progress: new DownloadProgress((report) => reports.push(report as Download)) };
+  const files = Object.entries(sizes).map(([file, bytes]) => ({ file, bytes }));
+  return { reports, progress: new DownloadProgress((report) => reports.push(report as Download), files) };
 }
 
 test('one total is given over all files', () => {
-  const { reports, progress } = recorded();
-  const vision = progress.track('vision.onnx', 100);
-  const text = progress.track('text.onnx', 300);
+  const { reports, progress } = recorded({ 'vision.onnx': 100, 'text.onnx': 300 });
+  const vision = progress.of('vision.onnx');
+  const text = progress.of('text.onnx');
   vision(40, 100);
   text(10, 300);
   vision(100, 100);
@@ -26,9 +28,9 @@ test('one total is given over all files', () => {
 });
 
 test('the total is unknown until every size is', () => {
-  const { reports, progress } = recorded();
-  const vision = progress.track('vision.onnx', null);
-  const text = progress.track('text.onnx', null);
+  const { reports, progress } = recorded({ 'vision.onnx': null, 'text.onnx': null });
+  const vision = progress.of('vision.onnx');
+  const text = progress.of('text.onnx');
   vision(1, 10);
   vision(2, 10);
   text(1, null);
@@ -37,27 +39,35 @@ test('the total is unknown until every size is', () => {
 });
 
 test('a published size wins over what a server says', () => {
-  const { reports, progress } = recorded();
-  progress.track('vision.onnx', 100)(5, 37);
+  const { reports, progress } = recorded({ 'vision.onnx': 100 });
+  progress.of('vision.onnx')(5, 37);
   expect(reports[0]!.totalBytes).toBe(100);
 });
 
 test('a download that starts again does not turn the figure back', () => {
-  const { reports, progress } = recorded();
-  const vision = progress.track('vision.onnx', 100);
+  const { reports, progress } = recorded({ 'vision.onnx': 100 });
+  const vision = progress.of('vision.onnx');
   for (const loaded of [80, 0, 40, 90]) vision(loaded, 100);
   expect(reports.map(({ loadedBytes }) => loadedBytes)).toEqual([80, 80, 80, 90]);
 });
 
 test('the rate is a finite count of bytes even at once', () => {
-  const { reports, progress } = recorded();
-  progress.track('vision.onnx', 100)(100, 100);
-  expect(Number.isInteger(reports[0]!.bytesPerSecond)).toBe(true);
-  expect(reports[0]!.bytesPerSecond).toBeGreaterThan(0);
+  const { reports, progress } = recorded({ 'vision.onnx': 100 });
+  progress.of('vision.onnx')(0, 100);
+  progress.of('vision.onnx')(100, 100);
+  expect(Number.isInteger(reports[1]!.bytesPerSecond)).toBe(true);
+  expect(reports[1]!.bytesPerSecond).toBeGreaterThan(0);
+});
+
+test('what was there before is loaded, but not at any speed', () => {
+  const { reports, progress } = recorded({ 'vision.onnx': 1_000_000, 'text.onnx': 1_000_000 });
+  progress.of('vision.onnx')(1_000_000, 1_000_000);
+  progress.of('text.onnx')(900_000, 1_000_000);
+  expect(reports.at(-1)).toMatchObject({ loadedBytes: 1_900_000, bytesPerSecond: 0 });
 });
 
 test('nothing happens when nobody listens', () => {
-  expect(() => new DownloadProgress(undefined).track('x', null)(1, 2)).not.toThrow();
+  expect(() => new DownloadProgress(undefined, [{ file: 'x', bytes: null }]).of('x')(1, 2)).not.toThrow();
 });
 
 test('loaded bytes never go backwards, never exceed the total, and end at it', () => {
@@ -65,8 +75,9 @@ test('loaded bytes never go backwards, never exceed the total, and end at it', (
   const steps = fc.array(fc.tuple(fc.nat(3), fc.double({ min: 0, max: 1, noNaN: true })), { maxLength: 30 });
   fc.assert(
     fc.property(sizes, steps, fc.boolean(), (bytes, chunks, published) => {
-      const { reports, progress } = recorded();
-      const files = bytes.map((size, index) => progress.track(`file-${index}`, published ? size : null));
+      const sizes = bytes.map((size, index) => [`file-${index}`, published ? size : null] as const);
+      const { reports, progress } = recorded(Object.fromEntries(sizes));
+      const files = sizes.map(([name]) => progress.of(name));
       for (const [at, share] of chunks) {
         const index = at % bytes.length;
         files[index]!(Math.floor(share * bytes[index]!), bytes[index]!);

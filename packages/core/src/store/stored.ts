@@ -1,0 +1,30 @@
+import type { FetchedFile } from '../platform.js';
+import type { StoreBackend } from './backend.js';
+
+/**
+ * Bytes of a stored file that is what it should be; null when it must be fetched. Its hash was checked when it came,
+ * and is checked again when anything about it has changed since.
+ */
+export async function storedBytes(
+  backend: StoreBackend,
+  file: Pick<FetchedFile, 'url' | 'bytes' | 'sha256' | 'model'>,
+  signal?: AbortSignal,
+): Promise<number | null> {
+  const { url } = file;
+  const [journal, found] = await Promise.all([backend.readJournal(url), backend.look(url)]);
+  const verified = journal?.file ?? null;
+  // without a published hash the first download counts
+  const sha256 = file.sha256 ?? verified?.sha256 ?? null;
+  if (found === null || sha256 === null || found.bytes !== (file.bytes ?? found.bytes)) return null;
+  if (journal !== null && verified?.sha256 === sha256 && found.stamp !== null && verified.stamp === found.stamp) {
+    await backend.touch(journal);
+    return found.bytes;
+  }
+  if ((await backend.hashOf(url, signal)) !== sha256) return null;
+  const now = Date.now();
+  const checked = { ...found, sha256, verifiedAt: verified?.verifiedAt ?? now };
+  const { model = url } = file;
+  const renewed = { url, model, usedAt: now, part: null, ...journal, file: checked };
+  await backend.writeJournal(renewed).catch(() => {}); // read-only: checked again next time
+  return found.bytes;
+}
