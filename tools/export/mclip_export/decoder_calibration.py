@@ -3,9 +3,9 @@
 import torch
 
 from . import qwen2_prompt
+from .channel_scaling import LinearInputs
 from .fastvlm_network import FastVlmNetwork
 from .pictures import calibration_crops
-from .smoothing import LinearInputs
 
 QUESTIONS = (
     "Describe the image in one sentence.",

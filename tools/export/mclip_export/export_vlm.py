@@ -8,14 +8,16 @@ import torch
 
 from . import embedding_table, qwen2_prompt, qwen2_tokenizer_file, vision_graph
 from .architectures import FastVlm
+from .channel_scaling import scaled
 from .decoder_calibration import linear_inputs
 from .fastvlm_network import FastVlmNetwork
 from .model_folder import file_entry, model_folder, sha256, write_manifest
+from .outlier_copies import copies
 from .pictures import calibration_crops, canary_pixels
 from .qwen2_graph import DTYPES as DECODER_DTYPES
 from .qwen2_graph import write_decoder
 from .random_weights import CALIBRATION_SIZE
-from .smoothing import smoothed
+from .smoothing import smoothing_factors
 from .storage_plan import plan_w8
 from .tool_versions import tool_versions
 from .weight_storage import write_half
@@ -27,7 +29,7 @@ PLAN_PICTURES = 18  # the last two for the cosine, the others for the moments
 LARGEST_W8 = 100e6  # bytes of the decoder's weights in 8 bits; a w8 file takes four times as much memory
 # the hub's suffixes, so that other runtimes find them; w8 is ours
 SUFFIXES = {"fp32": "", "fp16": "_fp16", "w8": "_w8", "q8": "_quantized", "q4": "_q4", "q4f16": "_q4f16"}
-SMOOTHED = {"q8": "q8", "q4": "q4", "q4f16": "q4"}  # dtype -> what its weights are scaled for
+SCALED = {"q8": copies, "q4": smoothing_factors, "q4f16": smoothing_factors}  # dtype -> how its channels are scaled
 CANARY_VALUES = 8  # logits that the canary lists
 
 
@@ -55,13 +57,12 @@ def write_graphs(network: FastVlmNetwork, tokenizer, folder: Path, dtypes):
     small = sum(tensor.numel() for tensor in weights.values()) <= LARGEST_W8
     wanted = [dtype for dtype in DECODER_DTYPES if dtype in dtypes and (small or dtype != "w8")]
     decoder = {dtype: folder / f"decoder_model_merged{SUFFIXES[dtype]}.onnx" for dtype in wanted}
-    inputs = calibration_inputs(network, tokenizer) if SMOOTHED.keys() & decoder.keys() else {}
-    for storage in (None, "q8", "q4"):
-        files = {dtype: file for dtype, file in decoder.items() if SMOOTHED.get(dtype) == storage}
-        prepared = smoothed(vlm.decoder, weights, inputs, storage) if storage and files else weights
+    inputs = calibration_inputs(network, tokenizer) if SCALED.keys() & decoder.keys() else {}
+    for choose in (None, copies, smoothing_factors):
+        files = {dtype: file for dtype, file in decoder.items() if SCALED.get(dtype) is choose}
+        prepared = scaled(vlm.decoder, weights, inputs, choose) if choose and files else weights
         for dtype, file in files.items():
-            write_decoder(vlm.decoder, prepared, dtype, file)
-        del prepared
+            write_decoder(vlm.decoder, prepared, dtype, file, prepared.columns if choose is copies else None)
     return {"vision": vision, "decoder": decoder}
 
 

@@ -9,6 +9,7 @@ import torch
 from onnx import numpy_helper
 
 from .architectures import Qwen2
+from .linear_forms import FineInt8Linear
 
 
 def constants_of(graph):
@@ -73,6 +74,11 @@ def take_weights(module, plain: Path, stored: Path):
     return found, lost
 
 
+def uint8_weight(node, values):
+    """[out, in] of a product with integers around 128, without their scales."""
+    return (values[node.input[1]].astype(np.float32) - 128).T
+
+
 def product_weight(node, values):
     """[out, in] fp32 of the constant operand of a product, None for other nodes."""
     if node.op_type == "MatMulNBits":
@@ -81,66 +87,72 @@ def product_weight(node, values):
         blocks = np.stack([low, high], -1).reshape(*packed.shape[:2], -1)
         return (blocks * scales.reshape(*packed.shape[:2], 1)).reshape(len(packed), -1)
     if node.op_type == "DynamicQuantizeMatMul":
-        return ((values[node.input[1]].astype(np.float32) - 128) * values[node.input[2]]).T
+        return uint8_weight(node, values) * values[node.input[2]][:, None]
     if node.op_type == "MatMul" and node.input[1] in values:
-        return values[node.input[1]].T
+        return values[node.input[1]].T.astype(np.float32)
     return None
 
 
-def decoder_state(file: Path, config: Qwen2):
-    """name -> tensor of transformers' Qwen2, read from the nodes of a decoder file in their order."""
-    graph = onnx.load(file).graph
-    values = constants_of(graph)
-    products, gains, biases, readers = [], [], [], {}
+def joined(weight, index):
+    """Columns that are parts of one input channel, added; `index` (sorted): each column's channel, or None."""
+    return weight if index is None else np.add.reduceat(weight, np.flatnonzero(np.diff(index, prepend=-1)), axis=1)
+
+
+def products_and_vectors(graph, values):
+    """('product' | 'gain' | 'bias', array) of a decoder's nodes in their order."""
+    index, unscaled = None, None
     for node in graph.node:
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
-    for node in graph.node:
-        if node.op_type == "MatMulInteger":  # the Mul with a scale per output comes after
-            scales = next(
-                values[name]
-                for reader in graph.node
-                if reader.op_type == "Mul"
-                for name in reader.input
-                if name in values and values[name].shape == (values[node.input[1]].shape[1],) and follows(node, reader, readers)
-            )
-            products.append(((values[node.input[1]].astype(np.float32) - 128) * scales).T)
-        elif product_weight(node, values) is not None:
-            products.append(product_weight(node, values))
+        constants = [values[name] for name in node.input if name in values]
+        if node.op_type == "Gather" and constants and constants[-1].size > 1:
+            index = constants[-1]  # of the next product: outliers in several parts
+        elif node.op_type == "MatMulInteger":  # the Mul with a scale per output comes after
+            unscaled = uint8_weight(node, values)
+        elif unscaled is not None and node.op_type == "Mul" and constants and constants[0].shape == (len(unscaled),):
+            scales = constants[0][:, None] / np.float32(FineInt8Linear.COARSE)
+            yield "product", joined(unscaled * scales, index)
+            index, unscaled = None, None
+        elif (weight := product_weight(node, values)) is not None:
+            yield "product", joined(weight, index)
+            index = None
         elif node.op_type in ("SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization"):
-            gains.append(values[node.input[-1]].astype(np.float32))
+            yield "gain", values[node.input[-1]].astype(np.float32)
         elif node.op_type == "Add" and node.input[1] in values and values[node.input[1]].ndim == 1:
-            biases.append(values[node.input[1]].astype(np.float32))
-    return named_state(config, products, gains, biases)
+            yield "bias", values[node.input[1]].astype(np.float32)
 
 
-def follows(first, last, readers, depth=8):
-    """Whether `last` reads something computed from `first`, in at most `depth` steps."""
-    front = [first]
-    for _ in range(depth):
-        front = [reader for node in front for output in node.output for reader in readers.get(output, [])]
-        if any(node.name == last.name for node in front):
-            return True
-    return False
-
-
-def named_state(config: Qwen2, products, gains, biases):
-    state = {"lm_head.weight": products[-1], "model.norm.weight": gains[-1]}
+def decoder_tensors(file: Path, config: Qwen2):
+    """(name, array) of transformers' Qwen2, one after the other, as the decoder `file` stands for."""
     kv = config.kv_heads * config.head_dim
-    cuts = [config.hidden, config.hidden + kv]
-    for layer in range(config.layers):
+    counts = {"product": 0, "gain": 0, "bias": 0}
+    graph = onnx.load(file).graph
+    for kind, array in products_and_vectors(graph, constants_of(graph)):
+        count, counts[kind] = counts[kind], counts[kind] + 1
+        layer, site = divmod(count, {"product": 4, "gain": 2, "bias": 1}[kind])
         prefix = f"model.layers.{layer}"
-        qkv, out, both, down = products[4 * layer : 4 * layer + 4]
-        for part, weight, bias in zip("qkv", np.split(qkv, cuts), np.split(biases[layer], cuts)):
-            state[f"{prefix}.self_attn.{part}_proj.weight"] = weight
-            state[f"{prefix}.self_attn.{part}_proj.bias"] = bias
-        gate, up = np.split(both, 2)
-        state |= {
-            f"{prefix}.self_attn.o_proj.weight": out,
-            f"{prefix}.mlp.gate_proj.weight": gate,
-            f"{prefix}.mlp.up_proj.weight": up,
-            f"{prefix}.mlp.down_proj.weight": down,
-            f"{prefix}.input_layernorm.weight": gains[2 * layer],
-            f"{prefix}.post_attention_layernorm.weight": gains[2 * layer + 1],
-        }
-    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in state.items()}
+        if kind == "gain" and layer == config.layers:
+            yield "model.norm.weight", array
+        elif kind == "gain":
+            yield f"{prefix}.{('input_layernorm', 'post_attention_layernorm')[site]}.weight", array
+        elif layer == config.layers:
+            yield "lm_head.weight", array
+        elif site == 0:
+            suffix = "weight" if kind == "product" else "bias"
+            for part, piece in zip("qkv", np.split(array, [config.hidden, config.hidden + kv])):
+                yield f"{prefix}.self_attn.{part}_proj.{suffix}", piece
+        elif site == 2:
+            for part, piece in zip(("gate", "up"), np.split(array, 2)):
+                yield f"{prefix}.mlp.{part}_proj.weight", piece
+        else:
+            yield f"{prefix}.{'self_attn.o' if site == 1 else 'mlp.down'}_proj.weight", array
+
+
+@torch.no_grad()
+def take_decoder(language, file: Path, config: Qwen2):
+    """Gives the language model the weights that a decoder file stands for."""
+    parameters = dict(language.named_parameters())
+    left = parameters.keys() - {"model.embed_tokens.weight"}
+    for name, array in decoder_tensors(file, config):
+        parameters[name].copy_(torch.from_numpy(np.ascontiguousarray(array)))
+        left.remove(name)
+    if left:
+        raise ValueError(f"{file} has no {', '.join(sorted(left))}")

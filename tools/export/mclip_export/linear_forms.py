@@ -8,7 +8,7 @@ import numpy as np
 from onnx import TensorProto
 
 from .graph_writer import GraphWriter
-from .quantisation import BLOCK, int4_blocks, int8_channels, pack_int4
+from .quantisation import BLOCK, int4_blocks, int8_channels, int8_parts, pack_int4
 
 
 def with_bias(graph: GraphWriter, value, bias):
@@ -55,27 +55,41 @@ class Int4Linear:
         return (values * scales[..., None]).reshape(weight.shape)
 
 
-def int8_weight(graph: GraphWriter, weight):
+def int8_weight(graph: GraphWriter, weight, copies):
     """Constants for a product [in, out]: uint8 values around 128, their scales fp32 [out].
 
-    Unsigned, since on x86 processors without VNNI the kernel for signed weights adds pairs of products in 16 bits that
-    saturate: measured there, 6.4 % error instead of 0.6 %. Unsigned ones are as fast, natively and in WebAssembly.
+    Signed weights saturate on x86 processors without VNNI, where pairs of products are added in 16 bits.
     """
-    values, scales = int8_channels(weight.T, 1)
-    return graph.constant(values.view(np.uint8) ^ 128, np.uint8), graph.constant(scales[0])
+    values, scales = int8_parts(weight, copies)
+    return graph.constant(values.T.view(np.uint8) ^ 128, np.uint8), scales[:, 0]
+
+
+def with_copies(graph: GraphWriter, value, copies):
+    """The channels of `value`, each as often as `copies` says."""
+    if (copies == 1).all():
+        return value
+    return graph.add("Gather", value, graph.constant(np.repeat(np.arange(len(copies)), copies), np.int64), axis=-1)
 
 
 class DynamicInt8Linear:
-    """int8 weights per output channel times 8-bit activations with one scale for all rows."""
+    """int8 weights per output channel times 8-bit activations with one scale for all rows.
 
-    def __call__(self, graph, value, weight, bias=None):
-        values, scales = int8_weight(graph, weight)
+    `copies` (integers [in], see `outlier_copies.py`): into how many parts each input channel is split.
+    """
+
+    def __call__(self, graph, value, weight, bias=None, copies=None):
+        copies = np.ones(weight.shape[1], np.int64) if copies is None else copies
+        return with_bias(graph, self.product(graph, with_copies(graph, value, copies), weight, copies), bias)
+
+    def product(self, graph, value, weight, copies):
+        values, scales = int8_weight(graph, weight, copies)
         zero = graph.constant(np.full(len(weight), 128), np.uint8)
-        return with_bias(graph, graph.microsoft("DynamicQuantizeMatMul", value, values, scales, zero), bias)
+        return graph.microsoft("DynamicQuantizeMatMul", value, values, graph.constant(scales), zero)
 
-    def dequantised(self, weight):
-        values, scales = int8_channels(weight, 0)
-        return values * scales
+    def dequantised(self, weight, copies=None):
+        copies = np.ones(weight.shape[1], np.int64) if copies is None else copies
+        values, scales = int8_parts(weight, copies)
+        return np.add.reduceat(values * scales, np.cumsum(copies) - copies, axis=1)
 
 
 def row_magnitudes(graph: GraphWriter, value):
@@ -87,10 +101,9 @@ def row_magnitudes(graph: GraphWriter, value):
 class RowInt8Linear(DynamicInt8Linear):
     """The same with a scale per token: rows are brought to one magnitude before, and back after."""
 
-    def __call__(self, graph, value, weight, bias=None):
+    def product(self, graph, value, weight, copies):
         largest = row_magnitudes(graph, value)
-        product = super().__call__(graph, graph.add("Div", value, largest), weight)
-        return with_bias(graph, graph.add("Mul", product, largest), bias)
+        return graph.add("Mul", super().product(graph, graph.add("Div", value, largest), weight, copies), largest)
 
 
 class FineInt8Linear(DynamicInt8Linear):
@@ -99,27 +112,26 @@ class FineInt8Linear(DynamicInt8Linear):
     Both rows go through one product, which reads the weights once; for one token it takes about a tenth longer.
     """
 
-    COARSE, FINE = 1 / 127, 1 / 127 / 254
+    COARSE, PARTS = 1 / 127, 254  # a step of the first row, in magnitudes of the token; steps of the second in one of those
 
-    def __call__(self, graph, value, weight, bias=None):
+    def product(self, graph, value, weight, copies):
         largest = row_magnitudes(graph, value)
         scaled = graph.add("Div", value, largest)
         middle = graph.constant(128, np.uint8)
         coarse = graph.add("QuantizeLinear", scaled, graph.constant(self.COARSE), middle)
         left = graph.add("Sub", scaled, graph.add("DequantizeLinear", coarse, graph.constant(self.COARSE), middle))
-        fine = graph.add("QuantizeLinear", left, graph.constant(self.FINE), middle)
-        values, scales = int8_weight(graph, weight)
-        product = graph.add("MatMulInteger", graph.add("Concat", coarse, fine, axis=1), values, middle, middle)
-        parts = graph.add("Split", graph.cast(product, TensorProto.FLOAT), axis=1, outputs=2)
-        coarse, fine = (graph.add("Mul", part, graph.constant(step)) for part, step in zip(parts, (self.COARSE, self.FINE)))
-        total = graph.add("Mul", graph.add("Mul", graph.add("Add", coarse, fine), scales), largest)
-        return with_bias(graph, total, bias)
+        fine = graph.add("QuantizeLinear", left, graph.constant(self.COARSE / self.PARTS), middle)
+        values, scales = int8_weight(graph, weight, copies)
+        both = graph.add("MatMulInteger", graph.add("Concat", coarse, fine, axis=1), values, middle, middle)
+        coarse, fine = graph.add("Split", graph.cast(both, TensorProto.FLOAT), axis=1, outputs=2)
+        total = graph.add("Add", coarse, graph.add("Mul", fine, graph.constant(1 / self.PARTS)))
+        return graph.add("Mul", graph.add("Mul", total, graph.constant(scales * self.COARSE)), largest)
 
 
 # where a linear layer stands in a decoder
 SITES = ("qkv", "attention_out", "gate_up", "down", "head")
-# products of two activations have long tails, so `down` needs more than 8 bits; `head` sees one row only
-COMPUTED_INT8 = {site: RowInt8Linear() for site in SITES} | {"down": FineInt8Linear(), "head": DynamicInt8Linear()}
+# `gate_up` has most of a layer's weights, so that a second row would cost most there; `head` sees one row only
+COMPUTED_INT8 = dict.fromkeys(SITES, FineInt8Linear()) | {"gate_up": RowInt8Linear(), "head": DynamicInt8Linear()}
 FORMS = {
     "fp32": dict.fromkeys(SITES, PlainLinear()),
     "w8": dict.fromkeys(SITES, StoredInt8Linear()),

@@ -169,6 +169,25 @@ def calibration_crops(size, count=16, seed=1):
     return np.stack(crops)
 
 
+def enlarged_pictures(size, count=16, seed=1):
+    """Small pictures on black squares, enlarged: smooth where crops are rough, as a large input of a small picture is.
+
+    uint8 [count, size, size, 3]
+    """
+    kinds = [static, board, landscape, fabric, static, tower, meadow, icon]
+    pictures = []
+    for index in range(count):
+        rng = np.random.default_rng([seed, 1000 + index])
+        width, height = (int(side) for side in rng.integers(40, 300, 2))
+        pixels = np.asarray(kinds[index % len(kinds)](rng, width, height))[..., rng.permutation(3)]
+        if index % 4 == 0:  # black and white only
+            pixels = (pixels > 127).astype(np.uint8) * 255
+        canvas = Image.new("RGB", (max(width, height),) * 2)
+        canvas.paste(Image.fromarray(pixels, "RGB"), ((canvas.width - width) // 2, (canvas.height - height) // 2))
+        pictures.append(np.asarray(canvas.resize((size, size), Image.Resampling.BICUBIC)))
+    return np.stack(pictures)
+
+
 def canary_pixels(size):
     """Pattern 1: the fixed picture of the manifest's canary, uint8 [size, size, 3], fed as it is."""
     y, x, c = np.ogrid[0:size, 0:size, 0:3]

@@ -16,6 +16,19 @@ def int8_channels(weight, axis):
     return np.clip(np.rint(weight / scales), -127, 127).astype(np.int8), scales
 
 
+def int8_parts(weight, counts):
+    """[out, in], and how many parts each column is split into -> values int8 [out, parts], scales fp32 [out, 1].
+
+    The parts of a column are as equal as integers can be, and their sum is the column.
+    """
+    scales = int8_channels(weight / counts, 0)[1]
+    column = np.repeat(np.arange(len(counts)), counts)
+    part = np.arange(len(column)) - (np.cumsum(counts) - counts)[column]
+    limit = 127 * counts
+    whole = np.clip(np.rint(weight / scales), -limit, limit).astype(np.int32)
+    return ((whole[:, column] + part) // counts[column]).astype(np.int8), scales
+
+
 def int4_rows(weight):
     """Of a few rows; see `int4_blocks`."""
     blocks = np.ascontiguousarray(weight, np.float32).reshape(len(weight), -1, BLOCK)

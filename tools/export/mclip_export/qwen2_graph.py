@@ -26,10 +26,10 @@ def rotations(config: Qwen2):
 
 
 class DecoderWriter:
-    def __init__(self, config: Qwen2, weights, dtype: str):
+    def __init__(self, config: Qwen2, weights, dtype: str, copies=None):
         self.config, self.weights, self.dtype = config, weights, dtype
         self.graph = GraphWriter(half=dtype == "q4f16")
-        self.forms = FORMS[dtype]
+        self.forms, self.copies = FORMS[dtype], copies or {}
 
     def weight(self, name):
         return self.weights[name].float().numpy()
@@ -38,7 +38,9 @@ class DecoderWriter:
         """One product for several layers that read the same value."""
         weight = np.concatenate([self.weight(f"{name}.weight") for name in names])
         bias = np.concatenate([self.weight(f"{name}.bias") for name in names]) if bias else None
-        return self.forms[site](self.graph, value, weight, bias)
+        copies = self.copies.get(f"{names[0]}.weight")
+        options = {} if copies is None else {"copies": copies.numpy().astype(np.int64)}
+        return self.forms[site](self.graph, value, weight, bias, **options)
 
     def norm(self, value, name):
         gain = self.graph.constant(self.weight(f"{name}.weight"))
@@ -104,6 +106,6 @@ class DecoderWriter:
         graph.save("decoder", file)
 
 
-def write_decoder(config: Qwen2, weights, dtype: str, file: Path):
-    """`weights`: name -> tensor, named as transformers' Qwen2 without `model.`."""
-    DecoderWriter(config, weights, dtype).write(file)
+def write_decoder(config: Qwen2, weights, dtype: str, file: Path, copies=None):
+    """`weights`: name -> tensor, named as transformers' Qwen2 without `model.`; `copies`: see `outlier_copies.py`."""
+    DecoderWriter(config, weights, dtype, copies).write(file)

@@ -3,7 +3,7 @@
 As created, layer scales are 1e-5 and norms are uncalibrated: every picture gets the same features, and a test against
 such a network passes whatever the code does. So: layer scales from U(0.1, 0.5), matrices at a scale that keeps
 variance, norms with an affine part, batch norms calibrated in one train-mode pass over picture-like crops, and a
-projector that removes what all pictures share.
+projector that removes what pictures share.
 """
 
 import torch
@@ -11,9 +11,10 @@ from torch import nn
 
 from .architectures import FastVlm
 from .fastvlm_network import FastVlmNetwork, VisionEncoder, language_model
-from .pictures import calibration_crops
+from .pictures import calibration_crops, enlarged_pictures
 
 CALIBRATION_SIZE = 256
+LARGEST_CALIBRATION = 512  # of enlarged pictures; they look alike to the trunk at any size beyond
 
 
 def draw_vision_weights(module: nn.Module):
@@ -47,16 +48,19 @@ def calibrate_vision(vision: VisionEncoder, seed: int):
             part.train()
     vision.trunk_features(crops)
     vision.eval()
-    features = vision.trunk_features(crops)  # [16, tokens, channels]
+    # enlarged pictures are the more alike ones: what they share must go
+    pictures = enlarged_pictures(min(vision.size, LARGEST_CALIBRATION), seed=seed + 1)
+    pictures = torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255
+    features = torch.cat([vision.trunk_features(picture[None]) for picture in pictures])  # [16, tokens, channels]
     first, _, second = vision.projector
     pooled = features.mean(1)
     first.weight.copy_(first.weight @ flattening(pooled, vision.flattened))
     spread = (features.flatten(0, 1) @ first.weight.T).std()
     first.weight /= spread
     first.bias.copy_(-(features.flatten(0, 1) @ first.weight.T).mean(0) + first.bias)
-    projected = vision(crops).flatten(0, 1)
+    projected = vision.projector(features).flatten(0, 1)
     second.weight *= 1.5 / projected.std(0).mean()
-    second.bias -= vision(crops).flatten(0, 1).mean(0)
+    second.bias -= vision.projector(features).flatten(0, 1).mean(0)
 
 
 def draw_decoder_weights(model, text_tokens: int):
