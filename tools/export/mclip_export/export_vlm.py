@@ -11,6 +11,7 @@ from .architectures import FastVlm
 from .channel_scaling import scaled
 from .decoder_calibration import linear_inputs
 from .fastvlm_network import FastVlmNetwork
+from .hub_config_files import write_config_files
 from .model_folder import file_entry, model_folder, sha256, write_manifest
 from .outlier_copies import copies
 from .pictures import calibration_crops, canary_pixels
@@ -152,6 +153,7 @@ def export_vlm(network: FastVlmNetwork, tokenizer_json: str, out: Path, dtypes, 
         tokenizer_file = folder / "tokenizer.json"
         tokenizer_file.write_text(tokenizer_json, encoding="utf-8")
         tokenizer = qwen2_tokenizer_file.load(tokenizer_json)
+        write_config_files(network.vlm, tokenizer, folder)
         rows, embed = write_embeddings(network, folder)
         files = write_graphs(network, tokenizer, folder, dtypes)
         manifest = manifest_of(network.vlm, files, rows, embed, tokenizer_file, licence, source, canary(network, tokenizer))
