@@ -20,6 +20,8 @@ interface Reference {
     fit: 'pad' | 'crop';
     size: number;
     question: string;
+    /** The question of the turn before. */
+    after?: string;
     ids: number[];
     answer: number[];
     text: string;
@@ -37,6 +39,9 @@ const questions = reference.cases.slice(0, -1).map((one) => ({
   ...one,
   answer: one.answer.filter((id) => !reference.stopIds.includes(id)),
 }));
+/** What the conversation begins with. */
+const firstTurn = () =>
+  questions.find((one) => one.picture === conversation.picture && one.question === conversation.after)!;
 /** One that ends by itself. */
 const short = questions.find(({ answer }) => answer.length < 32)!;
 const image = (index: number) => {
@@ -136,7 +141,7 @@ test('an encoded image answers as the image does, every time', async () => {
 
 test('a later turn of a chat gives what the whole conversation gives', async () => {
   const chat = captioner.chat(image(conversation.picture));
-  const first = questions.find(({ picture: index }) => index === conversation.picture)!;
+  const first = firstTurn();
   const one = await chat.generate(first.question, { maxNewTokens: first.answer.length });
   expect(one.tokens).toEqual(first.answer);
   const two = await chat.generate(conversation.question, { maxNewTokens: conversation.answer.length });
@@ -147,7 +152,7 @@ test('a later turn of a chat gives what the whole conversation gives', async () 
 
 test('an aborted turn is as if it had never been asked', async () => {
   const chat = captioner.chat(image(conversation.picture));
-  const first = questions.find(({ picture: index }) => index === conversation.picture)!;
+  const first = firstTurn();
   await chat.ask(first.question, { maxNewTokens: first.answer.length });
   for (const after of [1, 2, 5]) {
     let count = 0;
