@@ -33,12 +33,13 @@ const file = (name: string) => fileURLToPath(new URL(`fixtures/${name}`, import.
 const model = file('tiny-vlm');
 /** transformers' greedy answers on the same weights, by tools/goldens/fastvlm.py. */
 const reference: Reference = JSON.parse(readFileSync(file('tiny-vlm-reference.json'), 'utf8'));
-const conversation = reference.cases.at(-1)!;
-/** Without the token that ends an answer: ours leaves it out. */
-const questions = reference.cases.slice(0, -1).map((one) => ({
+/** Without the token that ends an answer: ours leaves it out. The last case is a later turn of a conversation. */
+const cases = reference.cases.map((one) => ({
   ...one,
   answer: one.answer.filter((id) => !reference.stopIds.includes(id)),
 }));
+const conversation = cases.at(-1)!;
+const questions = cases.slice(0, -1);
 /** What the conversation begins with. */
 const firstTurn = () =>
   questions.find((one) => one.picture === conversation.picture && one.question === conversation.after)!;
