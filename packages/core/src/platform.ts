@@ -41,6 +41,8 @@ export interface SessionOptions {
   numThreads: number;
   /** Outputs that stay where they were computed (a GPU's memory), since they are fed back to the next run. */
   keepOnDevice?: readonly string[];
+  /** Less memory rather than speed: weights stay in the layout they come in. */
+  lean?: boolean;
 }
 
 /** A file of which parts are read. */

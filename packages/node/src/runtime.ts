@@ -7,10 +7,14 @@ import { openFile } from './open-file.js';
 
 export const nodeRuntime: Runtime = { createSession, openFile, decodeImage };
 
-async function createSession(file: ModelFile, { device, numThreads }: SessionOptions): Promise<InferenceSession> {
+async function createSession(
+  file: ModelFile,
+  { device, numThreads, lean = false }: SessionOptions,
+): Promise<InferenceSession> {
   const options: InferenceSession.SessionOptions = {
     executionProviders: [device],
-    graphOptimizationLevel: 'all',
+    graphOptimizationLevel: lean ? 'extended' : 'all', // 'all' keeps a second copy of weights, in blocks of channels
+    enableMemPattern: false, // remembers the memory of each shape of input: captions have many, and gain no time
     intraOpNumThreads: numThreads,
     interOpNumThreads: 1,
     logSeverityLevel: 3,

@@ -124,6 +124,28 @@ test('memory low, rows of 8 bits and half-precision files answer too', async () 
   }
 });
 
+test.each([true, false])(
+  'memory low: conversations go on while other pictures are looked at (worker: %s)',
+  async (worker) => {
+    const low = await captionerOf({ memory: 'low', worker });
+    const first = questions.find(({ picture: index }) => index === conversation.picture)!;
+    const chat = low.chat(image(conversation.picture));
+    const one = await chat.generate(first.question, { maxNewTokens: first.answer.length });
+    expect(one.tokens).toEqual(first.answer);
+    // the decoder leaves for these pictures, in the middle of the second turn too
+    const others = questions.slice(0, 4);
+    const [two, ...more] = await Promise.all([
+      chat.generate(conversation.question, { maxNewTokens: conversation.answer.length }),
+      ...others.map(({ picture: index, fit, size, question }) =>
+        low.generate(image(index), { prompt: question, fit, resolution: size, maxNewTokens: 32 }),
+      ),
+    ]);
+    expect(two.tokens).toEqual(conversation.answer);
+    expect(more.map(({ tokens }) => tokens)).toEqual(others.map(({ answer }) => answer));
+    await chat.dispose();
+  },
+);
+
 test('an encoded image answers as the image does, every time', async () => {
   const { picture: index } = questions[0]!;
   const encoded = await captioner.encodeImage(image(index));
@@ -220,26 +242,52 @@ test('choices are probabilities, and the greedy answer is the likeliest', async 
   expect(alone[0]!.probability).toBeGreaterThanOrEqual(alone[1]!.probability);
 });
 
-test('aborting in every phase rejects at once with the reason and leaves the captioner usable', async () => {
+describe.each([true, false])('aborting (worker: %s)', (worker) => {
   const { picture: index, question, answer } = questions[2]!;
-  for (const wait of [0, 1, 3, 6, 10, 20, 40]) {
-    const controller = new AbortController();
-    const reason = new Error(`after ${wait} ms`);
-    const running = captioner.generate(image(index), {
-      prompt: question,
-      maxNewTokens: 400,
-      temperature: 3,
-      seed: wait,
-      signal: controller.signal,
-    });
+
+  async function expectAtOnce(running: Promise<unknown>, controller: AbortController) {
     running.catch(() => {});
-    await new Promise((resolve) => setTimeout(resolve, wait));
+    const reason = new Error('enough');
     const aborted = performance.now();
     controller.abort(reason);
     await expect(running).rejects.toBe(reason);
     expect(performance.now() - aborted).toBeLessThan(50);
   }
-  expect((await captioner.generate(image(index), { prompt: question, maxNewTokens: 32 })).tokens).toEqual(answer);
+
+  test.each([0, 1, 3, 6, 10])('%i ms into a picture rejects at once and leaves the captioner usable', async (wait) => {
+    const one = await captionerOf({ worker });
+    const controller = new AbortController();
+    const large = { ...picture('noise', 1600, 1200, wait), channels: 3 as const }; // takes longer than that to prepare
+    const running = one.generate(large, { prompt: question, maxNewTokens: 400, signal: controller.signal });
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    await expectAtOnce(running, controller);
+    expect((await one.generate(image(index), { prompt: question, maxNewTokens: 32 })).tokens).toEqual(answer);
+  });
+
+  test.each([1, 2, 12])('after piece %i of the answer, too', async (pieces) => {
+    const one = await captionerOf({ worker });
+    const controller = new AbortController();
+    const options = { prompt: question, maxNewTokens: 400, signal: controller.signal };
+    const stream = one.stream(image(index), options);
+    for (let piece = 0; piece < pieces; piece++) await stream.next();
+    await expectAtOnce(
+      (async () => {
+        for await (const _ of stream);
+      })(),
+      controller,
+    );
+    expect((await one.generate(image(index), { prompt: question, maxNewTokens: 32 })).tokens).toEqual(answer);
+  });
+
+  test.each([0, 5, 20])('%i ms into loading rejects at once, and loading again works', async (wait) => {
+    const controller = new AbortController();
+    const loading = createCaptioner({ model, cacheDir, dtype: 'fp32', worker, signal: controller.signal });
+    loading.then((one) => one.dispose()).catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    await expectAtOnce(loading, controller);
+    const one = await captionerOf({ worker });
+    expect((await one.generate(image(index), { prompt: question, maxNewTokens: 32 })).tokens).toEqual(answer);
+  });
 });
 
 test.each([true, false])('dispose in the middle of a stream ends it with DISPOSED (worker: %s)', async (worker) => {

@@ -19,8 +19,8 @@ export interface CaptionerOptions extends Settings {
   /** `'auto'` (default) follows the device; may be given per graph. */
   dtype?: 'auto' | Dtype | { vision?: 'auto' | Dtype; decoder?: 'auto' | Dtype };
   /**
-   * `'high'`: the vision encoder stays loaded. `'low'`: it is loaded for each picture and freed after it. `'auto'`
-   * (default): `'low'` on wasm, whose memory is small, `'high'` elsewhere.
+   * `'high'`: everything stays loaded. `'low'`: one network at a time, each loaded anew for every new picture. `'auto'`
+   * (default): as `'high'` where twice the memory that loading takes is there; else only the decoder stays.
    */
   memory?: 'auto' | 'low' | 'high';
   /** Decode, preprocess and compute off the caller's thread. Default true. */

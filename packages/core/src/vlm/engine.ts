@@ -9,16 +9,17 @@ import { type PreprocessConfig, preprocess } from '../image/preprocess.js';
 import { cropRegion } from '../image/rgb-image.js';
 import type { SelfCheck } from '../model/canary.js';
 import { isReference } from '../model/device.js';
-import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings, Session } from '../platform.js';
+import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings } from '../platform.js';
 import { Slots } from '../slots.js';
 import { Decoder, type KvCache } from './decoder.js';
-import { type EmbeddingRows, GraphRows, halfBits, TableRows } from './embedding-rows.js';
 import { type Generated, type GenerationOptions, generate, type LanguageModel } from './generation.js';
-import { fromHalves } from './half.js';
-import { findOnnxTable } from './onnx-table.js';
+import type { Kept } from './memory-plan.js';
+import { openRows, type RowsFile } from './open-rows.js';
+import { parkableSession } from './parkable-session.js';
 import { Prompts } from './prompt.js';
 import { optionLogProbabilities } from './score-options.js';
-import type { RowDtype, VlmManifest } from './vlm-manifest.js';
+import { VisionEncoder } from './vision-encoder.js';
+import type { VlmManifest } from './vlm-manifest.js';
 
 /** `'pad'`: the whole picture on a black square, as trained. `'crop'`: its centre square, sides lost. */
 export type VlmFit = 'pad' | 'crop';
@@ -26,13 +27,11 @@ export type VlmFit = 'pad' | 'crop';
 export interface VlmLoadRequest {
   vision: ModelFile;
   decoder: ModelFile;
-  /** A table of raw rows, or a graph that looks them up. */
-  rows: { file: ModelFile; dtype: RowDtype } | { graph: ModelFile };
+  rows: RowsFile;
   tokenizerJson: string;
   device: DeviceName;
   numThreads: number;
-  /** False: the vision encoder is loaded for each picture and freed after it. */
-  keepVision: boolean;
+  kept: Kept;
   /** Null: the device is trusted with this model. */
   check: SelfCheck | null;
 }
@@ -103,10 +102,12 @@ interface ChatState {
 }
 
 interface Loaded {
-  request: Pick<VlmLoadRequest, 'vision' | 'device' | 'numThreads'>;
-  vision: Session | null;
+  device: DeviceName;
+  vision: VisionEncoder;
   prompts: Prompts;
   model: LanguageModel;
+  /** Before a picture is looked at. */
+  makeRoom(): Promise<void>;
 }
 
 export class LocalVlmEngine implements VlmEngine {
@@ -128,7 +129,7 @@ export class LocalVlmEngine implements VlmEngine {
   }
 
   async load(request: VlmLoadRequest): Promise<Float32Array | null> {
-    const { device, numThreads } = request;
+    const { device, numThreads, kept } = request;
     const { decoder: config, prompt } = this.#manifest;
     const { Qwen2Tokenizer } = await import('../text/qwen2-tokenizer.js'); // with its tables of characters
     const tokenizer = Qwen2Tokenizer.fromJSON(request.tokenizerJson);
@@ -137,22 +138,25 @@ export class LocalVlmEngine implements VlmEngine {
       `present.${i}.key`,
       `present.${i}.value`,
     ]).flat();
+    const options = { device, numThreads };
+    const openVision = () => this.#runtime.createSession(request.vision, { ...options, lean: kept !== 'both' });
     const made: { release(): Promise<void> }[] = [];
     try {
-      const vision = request.keepVision
-        ? await this.#runtime.createSession(request.vision, { device, numThreads })
-        : null;
-      if (vision !== null) made.push(vision);
-      const session = await this.#runtime.createSession(request.decoder, { device, numThreads, keepOnDevice });
+      const vision = await VisionEncoder.create(this.#manifest, openVision, kept === 'both');
+      made.push(vision);
+      const session = await parkableSession(() =>
+        this.#runtime.createSession(request.decoder, { ...options, keepOnDevice }),
+      );
       made.push(session);
-      const rows = await this.#openRows(request);
+      const rows = await openRows(this.#runtime, this.#manifest, request.rows, options);
       made.push({ release: () => rows.dispose() });
       const decoder = new Decoder(session, config);
       if (this.#disposed) throw new MclipError('DISPOSED', 'The model was disposed while it was loading.');
       this.#loaded = {
-        request: { vision: request.vision, device, numThreads },
+        device,
         vision,
         prompts,
+        makeRoom: kept === 'one' ? session.park : async () => {},
         model: {
           decoder,
           rows,
@@ -173,32 +177,13 @@ export class LocalVlmEngine implements VlmEngine {
     }
   }
 
-  async #canary({ prompts, model, request: { device } }: Loaded): Promise<Float32Array> {
+  async #canary({ prompts, model, device }: Loaded): Promise<Float32Array> {
     const { canaryAnswer, failedCheck } = await import('./vlm-canary.js');
     const imageFeatures = (pixelValues: Tensor, size: number) =>
       this.#inTurn(() => this.#imageFeatures(pixelValues, size));
     return canaryAnswer({ manifest: this.#manifest, prompts, model, imageFeatures }).catch((cause) => {
       throw isReference(device) ? cause : failedCheck(device, `it cannot run the model (${cause})`, cause);
     });
-  }
-
-  /** Rows are read where they lie; only a graph that is more than a look-up is run. */
-  async #openRows({ rows, device, numThreads }: VlmLoadRequest): Promise<EmbeddingRows> {
-    const { decoder, embedding } = this.#manifest;
-    const file = await this.#runtime.openFile('graph' in rows ? rows.graph : rows.file);
-    try {
-      const layout =
-        'graph' in rows
-          ? await findOnnxTable(file, decoder.hidden)
-          : { dtype: rows.dtype, rows: embedding!.rows, hidden: decoder.hidden, offset: 0 };
-      if (layout !== null) return new TableRows(file, layout);
-    } catch (error) {
-      await file.close();
-      throw error;
-    }
-    await file.close();
-    const graph = (rows as { graph: ModelFile }).graph;
-    return new GraphRows(await this.#runtime.createSession(graph, { device, numThreads }), decoder.hidden);
   }
 
   async encodeImage({ image, source, size, fit }: EncodeRequest, signal?: AbortSignal): Promise<EncodeTimings> {
@@ -234,27 +219,9 @@ export class LocalVlmEngine implements VlmEngine {
   }
 
   async #imageFeatures(pixelValues: Tensor, size: number): Promise<Float32Array> {
-    const { request, vision: kept } = this.#ready();
-    const { device, numThreads } = request;
-    const vision = kept ?? (await this.#runtime.createSession(request.vision, { device, numThreads }));
-    try {
-      const { input, output } = this.#manifest.graphs.vision;
-      const outputs = await vision.run({ [input ?? vision.inputNames[0]!]: pixelValues });
-      const { data, type } = outputs[output ?? vision.outputNames[0]!]!;
-      const expected = (size / this.#manifest.image.patch) ** 2 * this.#manifest.decoder.hidden;
-      if (data.length !== expected) {
-        throw new MclipError(
-          'MODEL_CORRUPT',
-          `The vision graph gave ${data.length} values at ${size} px, expected ${expected}.`,
-        );
-      }
-      const features = new Float32Array(expected);
-      if (type === 'float16') fromHalves(halfBits(data), features);
-      else features.set(data as Float32Array);
-      return features;
-    } finally {
-      if (kept === null) await vision.release();
-    }
+    const { vision, makeRoom } = this.#ready();
+    await makeRoom();
+    return vision.features(pixelValues, size);
   }
 
   async generate(request: GenerateRequest, onText: (delta: string) => void, signal?: AbortSignal): Promise<Answered> {
@@ -362,7 +329,7 @@ export class LocalVlmEngine implements VlmEngine {
   async #unload(): Promise<void> {
     const loaded = this.#loaded;
     this.#loaded = null;
-    await loaded?.vision?.release();
+    await loaded?.vision.release();
     await loaded?.model.decoder.release();
     await loaded?.model.rows.dispose();
   }

@@ -12,6 +12,7 @@ import type { DeviceName, Platform } from '../platform.js';
 import type { CaptionerOptions } from './captioner-options.js';
 import { chooseVlmDtypes, type VlmDtypes } from './choose-vlm-dtype.js';
 import type { VlmEngine } from './engine.js';
+import { memoryPlan } from './memory-plan.js';
 import type { VlmManifest } from './vlm-manifest.js';
 import type { FetchedVlm } from './vlm-model.js';
 
@@ -33,12 +34,14 @@ export async function placeVlm(placing: VlmPlacing): Promise<Device> {
   const candidates =
     asked === 'auto' ? await autoDevices(platform, await workload(placing)) : { devices: [asked], rejected: [] };
   return loadOnFirstDevice(platform, settings, asked, candidates, async (device) => {
-    const { half } = await platform.deviceFacts(device);
+    const { half, memoryBytes } = await platform.deviceFacts(device);
     const dtypes = chooseVlmDtypes(located, device, options.dtype, half);
+    const graphs = await filesOf(placing, dtypes);
+    const sizes = graphs.map(({ bytes }, index) => ({ dtype: index === 0 ? dtypes.vision : dtypes.decoder, bytes }));
     const load = async (target: VlmEngine, on: DeviceName, check: SelfCheck | null) => {
       const files = await placing.fetch(dtypes);
-      const keepVision = memory === 'high' || (memory === 'auto' && on !== 'wasm');
-      return target.load({ ...files, device: on, numThreads: platform.threads(on, settings).count, keepVision, check });
+      const kept = memoryPlan(memory, on, sizes, memoryBytes);
+      return target.load({ ...files, device: on, numThreads: platform.threads(on, settings).count, kept, check });
     };
     const answerOf = async (on: DeviceName) => {
       const other = await placing.startEngine();
@@ -48,7 +51,7 @@ export async function placeVlm(placing: VlmPlacing): Promise<Device> {
         await other.dispose();
       }
     };
-    const hashes = (await filesOf(placing, dtypes)).map(({ sha256 }) => sha256);
+    const hashes = graphs.map(({ sha256 }) => sha256);
     await loadChecked({
       ...{ platform, settings, device, what: 'first logits', again: false, answerOf },
       dtype: isLossy(dtypes.vision) ? dtypes.vision : dtypes.decoder,

@@ -43,7 +43,9 @@ export class VlmModel {
       const parts = { platform, settings, located, engine, startEngine };
       return new VlmModel(parts, await raceSignal(loadOnDevice(parts, options), signal));
     } catch (error) {
-      await engine.dispose();
+      const disposing = engine.dispose();
+      if (!signal?.aborted) await disposing; // loading that is aborted ends unseen
+      disposing.catch(() => {});
       throw error;
     }
   }
