@@ -2,18 +2,22 @@
  * Size of mclip's own code in a page that classifies, and in one that captions too, as one minified and gzipped bundle:
  * calling thread and worker's work together. Left out: onnxruntime, the tokenizers with their vocabulary and tables
  * (fetched when text must be encoded), what only `watch` and `templates: 'openai-80'` load, and what is needed only while
- * a model is loaded: finding a device and its self-check, which has a row of its own.
+ * a model is loaded or restarted, which has a row of its own.
  */
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 const LATER =
-  /(clip-tokenizer|qwen2-tokenizer|bundled-clip-vocabulary|templates|watch|frames|place-graph|place-vlm|canary|vlm-canary|device-facts)(-\w+)?\.js$/;
+  /(clip-tokenizer|qwen2-tokenizer|bundled-clip-vocabulary|templates|watch|frames|svg|clip-graphs|place-vlm|run-again|canary|vlm-canary|device-facts)(-\w+)?\.js$/;
 
 await check('classification', 'createClassifier', 25_000);
 await check('classification and captions', 'createClassifier, createCaptioner', 40_000);
 
-await report('finding a device and its self-check', ['core/src/clip/place-graph', 'web/src/device-facts']);
+await report('loading: files to graphs, devices, self-check, restarts', [
+  'core/src/clip/clip-graphs',
+  'core/src/model/run-again',
+  'web/src/device-facts',
+]);
 
 /** Without a limit: loaded once, beside megabytes of a model. */
 async function report(what, files) {

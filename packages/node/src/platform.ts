@@ -2,11 +2,12 @@
 import { availableParallelism, release, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { type TransferListItem, Worker } from 'node:worker_threads';
-import type { Platform, WorkerPort } from '@mclip/core/adapter';
+import { Worker } from 'node:worker_threads';
+import type { Platform } from '@mclip/core/adapter';
 import { readEmbeddings, writeEmbeddings } from './embedding-store.js';
 import { portableImage } from './image-source.js';
 import { fetchFile, fetchText } from './model-store.js';
+import { workerPort } from './worker-port.js';
 
 /** More threads than this do not make these small networks faster. */
 const MOST_THREADS = 8;
@@ -43,20 +44,4 @@ function localModelUrl(model: string): string | null {
   const path = model.startsWith('file:') ? fileURLToPath(model) : model;
   const isFolder = model.startsWith('file:') || /^(\.{1,2}$|\.{1,2}[/\\]|[/\\]|[a-zA-Z]:[/\\])/.test(path);
   return isFolder ? `${pathToFileURL(resolve(path)).href}/` : null;
-}
-
-function workerPort(worker: Worker): WorkerPort {
-  worker.unref();
-  return {
-    post: (message, transfer) => worker.postMessage(message, transfer as TransferListItem[]),
-    onMessage: (listener) => void worker.on('message', listener),
-    onExit(listener) {
-      worker.on('error', listener);
-      worker.on('messageerror', listener);
-      worker.on('exit', (code) => listener(new Error(`exit code ${code}`)));
-    },
-    hold: () => worker.ref(),
-    release: () => worker.unref(),
-    terminate: async () => void (await worker.terminate()),
-  };
 }

@@ -9,6 +9,7 @@ import { preprocessInto } from '../image/preprocess.js';
 import { cropRegion, type RgbImage } from '../image/rgb-image.js';
 import type { SelfCheck } from '../model/canary.js';
 import { isReference } from '../model/device.js';
+import type { Computing } from '../model/host.js';
 import type { GraphName, ImageConfig, Manifest } from '../model/manifest.js';
 import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings } from '../platform.js';
 import { Slots } from '../slots.js';
@@ -29,14 +30,26 @@ export interface LoadRequest {
   check: SelfCheck | null;
 }
 
-export interface ClipEncoder {
+/** An image, or what preprocessing made of it: [1, 3, size, size]. */
+export type EncodableImage = PortableImage | Float32Array;
+
+/** The device failed; the image can be encoded elsewhere without being at hand. */
+export interface LostImage {
+  why: string;
+  pixelValues: Float32Array;
+}
+
+export interface ClipEncoder extends Computing {
   /** The answer to the check, if there is one; a graph whose answer is wrong is freed again. */
   load(request: LoadRequest): Promise<Float32Array | null>;
   /** [dim]. The vision graph must be loaded. */
-  encodeImage(image: PortableImage, preprocessing: Preprocessing, signal?: AbortSignal): Promise<Float32Array>;
+  encodeImage(
+    image: EncodableImage,
+    preprocessing: Preprocessing,
+    signal?: AbortSignal,
+  ): Promise<Float32Array | LostImage>;
   /** Flat [texts, dim]. The text graph must be loaded. One run: the caller chooses how many texts that is. */
   encodeTexts(texts: string[], signal?: AbortSignal): Promise<Float32Array>;
-  dispose(): Promise<void>;
 }
 
 /** Pictures decoded at once. One more than needed to keep the model busy while the next is decoded. */
@@ -49,6 +62,7 @@ export class LocalClipEncoder implements ClipEncoder {
   readonly #pixelSlots: Slots<TypedTensor<'float32'>>;
   /** Runs never overlap: some runtimes cannot, and none gains from it. */
   readonly #turn = new Slots([null]);
+  readonly stopped = null;
   #vision: LoadedGraph | null = null;
   #text: LoadedGraph | null = null;
   #tokenizer: ClipTokenizer | null = null;
@@ -66,7 +80,7 @@ export class LocalClipEncoder implements ClipEncoder {
   async load({ graph, file, device, numThreads, tokenizerJson, check }: LoadRequest): Promise<Float32Array | null> {
     const session = await this.#runtime.createSession(file, { device, numThreads });
     try {
-      const loaded = new LoadedGraph(session, this.#manifest.graphs[graph], this.#manifest.dim);
+      const loaded = new LoadedGraph(session, this.#manifest.graphs[graph], this.#manifest.dim, device);
       const tokenizer = graph === 'vision' ? null : await readTokenizer(tokenizerJson);
       const answer = check && (await this.#answer(loaded, tokenizer, device));
       if (this.#disposed)
@@ -106,17 +120,35 @@ export class LocalClipEncoder implements ClipEncoder {
     }
   }
 
-  encodeImage(image: PortableImage, preprocessing: Preprocessing, signal?: AbortSignal): Promise<Float32Array> {
+  encodeImage(
+    image: EncodableImage,
+    preprocessing: Preprocessing,
+    signal?: AbortSignal,
+  ): Promise<Float32Array | LostImage> {
     return this.#pixelSlots.use(async (pixelValues) => {
       const config = this.#manifest.image;
-      const rgb = await this.#decode(image, preprocessing, signal);
-      preprocessInto(rgb, config, pixelValues.data, 0);
-      return this.#turn.use(async () => {
-        signal?.throwIfAborted();
-        const vision = required(this.#vision, 'vision');
-        const outputs = await vision.session.run({ [vision.input]: pixelValues });
-        return vision.unitVectors(outputs, 1);
-      });
+      if (image instanceof Float32Array) pixelValues.data.set(image);
+      else preprocessInto(await this.#decode(image, preprocessing, signal), config, pixelValues.data, 0);
+      try {
+        return await this.#run('vision', pixelValues, 1, signal);
+      } catch (error) {
+        if (!isLost(error)) throw error;
+        return { why: error.message, pixelValues: pixelValues.data.slice() };
+      }
+    });
+  }
+
+  /** One run: [rows, dim], flat, each row a unit vector. Whatever goes wrong on a GPU is the GPU's failure. */
+  #run(graph: GraphName, input: Tensor, rows: number, signal: AbortSignal | undefined): Promise<Float32Array> {
+    return this.#turn.use(async () => {
+      signal?.throwIfAborted();
+      const loaded = required(graph === 'vision' ? this.#vision : this.#text, graph);
+      try {
+        return loaded.unitVectors(await loaded.session.run({ [loaded.input]: input }), rows);
+      } catch (cause) {
+        if (isReference(loaded.device) || isLost(cause)) throw cause;
+        throw new MclipError('DEVICE_LOST', `Device '${loaded.device}' failed (${messageOf(cause)}).`, { cause });
+      }
     });
   }
 
@@ -155,12 +187,14 @@ export class LocalClipEncoder implements ClipEncoder {
         rowsPerRun,
         tokenizer.contextLength,
       ]);
-      const vectors = await this.#turn.use(async () =>
-        text.unitVectors(await text.session.run({ [text.input]: inputIds }), rowsPerRun),
-      );
+      const vectors = await this.#run('text', inputIds, rowsPerRun, signal);
       embeddings.set(vectors.subarray(0, chunk.length * dim), start * dim);
     }
     return embeddings;
+  }
+
+  abandon(): Promise<void> {
+    return Promise.resolve();
   }
 
   /** Waits for the run under way, then frees the sessions. */
@@ -174,6 +208,10 @@ export class LocalClipEncoder implements ClipEncoder {
     });
   }
 }
+
+const isLost = (error: unknown): error is MclipError => MclipError.isInstance(error) && error.code === 'DEVICE_LOST';
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 function required<T>(value: T | null, graph: GraphName): T {
   if (value === null) throw new MclipError('DISPOSED', `The ${graph} graph is not loaded.`);

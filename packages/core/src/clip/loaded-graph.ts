@@ -1,19 +1,21 @@
 /** One tower ready to run: what goes in, what comes out, and how many rows at once. */
 import { MclipError } from '../errors.js';
 import type { ManifestGraph } from '../model/manifest.js';
-import type { Session } from '../platform.js';
+import type { DeviceName, Session } from '../platform.js';
 import { l2Normalize } from './score.js';
 
 /** A session and the names of its one input and one output, found in the session and not assumed. */
 export class LoadedGraph {
   readonly session: Session;
   readonly input: string;
+  readonly device: DeviceName;
   readonly #output: string;
   readonly #dim: number;
   /** Rows per run when the graph was exported with a fixed batch, else null. */
   readonly fixedBatch: number | null;
 
-  constructor(session: Session, { input, output }: ManifestGraph, dim: number) {
+  constructor(session: Session, { input, output }: ManifestGraph, dim: number, device: DeviceName) {
+    this.device = device;
     this.session = session;
     this.input = pickName(session.inputNames, input, 'input');
     this.#output = pickName(session.outputNames, output, 'output');

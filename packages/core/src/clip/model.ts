@@ -6,12 +6,15 @@ import { raceSignal } from '../abort.js';
 import { type ResolvedSettings, resolveSettings } from '../configure.js';
 import { MclipError } from '../errors.js';
 import { checkDevice, type Device } from '../model/device.js';
-import { type LocatedModel, locateModel } from '../model/locate.js';
-import type { Dtype, GraphName, Manifest, ManifestFile } from '../model/manifest.js';
+import { Host, LostRun } from '../model/host.js';
+import { locateModel } from '../model/locate.js';
+import type { GraphName, Manifest } from '../model/manifest.js';
 import { clipFamily } from '../model/presets.js';
-import { DownloadProgress, type OnProgress } from '../model/progress.js';
-import type { DeviceName, FetchOptions, ModelFile, Platform, RuntimeSettings } from '../platform.js';
+import type { OnProgress } from '../model/progress.js';
+import { shared, sharingKey, unshare } from '../model/sharing.js';
+import type { Platform, RuntimeSettings } from '../platform.js';
 import { chooseDtype } from './choose-dtype.js';
+import type { ClipGraphs, ClipParts } from './clip-graphs.js';
 import type { ClipEncoder, Preprocessing } from './encoder.js';
 import { DEFAULT_MODEL, type ModelOptions } from './model-options.js';
 import { RemoteClipEncoder } from './remote-encoder.js';
@@ -19,10 +22,9 @@ import { RemoteClipEncoder } from './remote-encoder.js';
 /** Texts of one run of the text graph: bounds memory and the time between two looks at the signal. */
 const TEXTS_PER_RUN = 8;
 
-interface FetchedGraph {
-  /** The file: as fetched for the first device that takes it, read from the store again for every other. */
-  take(): Promise<ModelFile>;
-  tokenizerJson: string | null;
+export interface LoadOptions {
+  signal?: AbortSignal | undefined;
+  onProgress?: OnProgress | undefined;
 }
 
 export class ClipModel {
@@ -30,17 +32,16 @@ export class ClipModel {
   readonly preprocessing: Preprocessing;
   readonly settings: ResolvedSettings;
   readonly platform: Platform;
-  readonly #located: LocatedModel;
-  readonly #encoder: ClipEncoder;
-  readonly #startEncoder: () => Promise<ClipEncoder>;
-  readonly #dtypes: Record<GraphName, Dtype>;
-  readonly #asked: 'auto' | DeviceName;
-  readonly #loading = new Map<GraphName, Promise<void>>();
-  #device: Device | null = null;
+  readonly #parts: ClipParts;
+  readonly #key: string;
+  readonly #host: Host<ClipEncoder>;
+  #loader: Promise<ClipGraphs> | null = null;
+  #graphs: ClipGraphs | null = null;
   #users = 1;
 
   /**
-   * Reads the manifest and starts the thread that will compute; no weights are fetched yet.
+   * Reads the manifest and starts the thread that will compute; no weights are fetched yet. A model that is in use
+   * with the same options is shared.
    *
    * @throws {MclipError} `MODEL_NOT_FOUND`, `MODEL_CORRUPT`, `OFFLINE`, `NETWORK`, `INVALID_ARGUMENT`, `DEVICE_UNAVAILABLE`
    */
@@ -58,99 +59,79 @@ export class ClipModel {
       text: chooseDtype(located, 'text', options.dtype),
     };
     const { manifest } = located;
+    // a folder may be named relative to a place that changes
+    const spec = typeof model === 'string' ? (platform.localModelUrl(model) ?? model) : model;
+    const key = sharingKey(spec, settings, manifest, dtypes, device, preprocessing, worker);
     const runtimeSettings = platform.runtimeSettings(settings);
     const startEncoder = async () =>
       worker
         ? new RemoteClipEncoder(platform.startWorker(settings, 'clip'), manifest, runtimeSettings)
         : localEncoder(platform, manifest, runtimeSettings);
-    const encoder = await startEncoder();
-    return new ClipModel({ platform, settings, located, encoder, startEncoder, dtypes, device, preprocessing });
+    const parts = { platform, settings, located, dtypes, asked: device, startEncoder };
+    return shared(platform, key, () => new ClipModel(parts, preprocessing, key));
   }
 
-  private constructor(parts: {
-    platform: Platform;
-    settings: ResolvedSettings;
-    located: LocatedModel;
-    encoder: ClipEncoder;
-    startEncoder: () => Promise<ClipEncoder>;
-    dtypes: Record<GraphName, Dtype>;
-    device: 'auto' | DeviceName;
-    preprocessing: Preprocessing;
-  }) {
+  private constructor(parts: ClipParts, preprocessing: Preprocessing, key: string) {
     this.id = parts.located.id;
     this.platform = parts.platform;
     this.settings = parts.settings;
-    this.preprocessing = parts.preprocessing;
-    this.#located = parts.located;
-    this.#encoder = parts.encoder;
-    this.#startEncoder = parts.startEncoder;
-    this.#dtypes = parts.dtypes;
-    this.#asked = parts.device;
+    this.preprocessing = preprocessing;
+    this.#parts = parts;
+    this.#key = key;
+    this.#host = new Host(parts.startEncoder(), async (restart) => (await this.#loading()).restart(restart));
   }
 
   get manifest() {
-    return this.#located.manifest;
+    return this.#parts.located.manifest;
   }
 
   get device(): Device {
-    if (this.#device === null) throw new MclipError('DISPOSED', 'The model has no device before a graph is loaded.');
-    return this.#device;
+    const device = this.#graphs?.device;
+    if (!device) throw new MclipError('DISPOSED', 'The model has no device before a graph is loaded.');
+    return device;
   }
 
   /** SHA-256 of the file that a graph runs from, null when nobody published one. */
   async graphSha256(graph: GraphName): Promise<string | null> {
-    return (await this.#located.locate(this.#file(graph))).sha256;
+    const { located, dtypes } = this.#parts;
+    return (await located.locate(this.manifest.graphs[graph].files[dtypes[graph]]!)).sha256;
   }
 
   /**
-   * Fetches and loads graphs that are not loaded yet. Calls that need the same graph share one load, which no single
-   * caller's signal stops; `signal` only ends the waiting, except in the call that creates the model.
+   * Fetches and loads graphs that are not loaded yet. Calls that need the same graph share one load; `signal` ends the
+   * waiting, and the load itself stops when nobody uses the model any more.
    */
-  async load(
-    graphs: GraphName[],
-    options: { signal?: AbortSignal | undefined; onProgress?: OnProgress | undefined } = {},
-  ) {
-    const missing = graphs.filter((graph) => !this.#loading.has(graph));
-    const stop = new AbortController();
-    const stopsToo = this.#loading.size === 0 && options.signal !== undefined ? [options.signal] : [];
-    const signal = AbortSignal.any([stop.signal, ...stopsToo]);
-    const progress = this.#progressOf(missing, options.onProgress);
-    const files = missing.map((graph) => this.#fetch(graph, progress, signal));
-    for (const file of files) file.catch((error) => stop.abort(error)); // one that fails takes the others along
-    // one after the other: the first to load finds the device
-    let loaded: Promise<void> = Promise.resolve();
-    missing.forEach((graph, index) => {
-      const loading = loaded.then(() => this.#loadOnDevice(graph, files[index]!));
-      this.#loading.set(graph, loading);
-      loading.catch(() => this.#loading.delete(graph)); // a later call may try again
-      loaded = loading;
-    });
-    const all = Promise.all(graphs.map((graph) => this.#loading.get(graph))).catch(async (error) => {
-      await Promise.allSettled(files); // nothing is left half written when the caller hears of it
-      throw error;
-    });
-    await raceSignal(all, options.signal);
+  async load(graphs: GraphName[], options: LoadOptions = {}): Promise<void> {
+    const { signal } = options;
+    const loading = this.#loading().then((loader) => loader.load(graphs, options.onProgress));
+    await raceSignal(loading, signal);
   }
 
   /** [dim], L2-normalised. */
   async encodeImage(image: unknown, signal?: AbortSignal): Promise<Float32Array> {
     signal?.throwIfAborted();
-    const portable = await raceSignal(this.platform.portableImage(image, { settings: this.settings, signal }), signal);
-    return raceSignal(this.#encoder.encodeImage(portable, this.preprocessing, signal), signal);
+    const portable = () => this.platform.portableImage(image, { settings: this.settings, signal });
+    const first = portable(); // now: the caller may go on drawing
+    first.catch(() => {}); // reported below
+    const encode = async (encoder: ClipEncoder, before: MclipError | null) => {
+      const source = before instanceof LostRun ? before.kept : await (before === null ? first : portable());
+      const answer = await encoder.encodeImage(source, this.preprocessing, signal);
+      if (answer instanceof Float32Array) return answer;
+      throw new LostRun(answer.why, answer.pixelValues);
+    };
+    return raceSignal(this.#host.run(encode, canBeReadAgain(image)), signal);
   }
 
   /** Flat [texts, dim], each row L2-normalised. Loads the text graph on first use. */
-  async encodeTexts(
-    texts: string[],
-    options: { signal?: AbortSignal | undefined; onProgress?: OnProgress | undefined } = {},
-  ): Promise<Float32Array> {
+  async encodeTexts(texts: string[], options: LoadOptions = {}): Promise<Float32Array> {
     const { signal, onProgress } = options;
     await this.load(['text'], options);
     const { dim } = this.manifest;
     const embeddings = new Float32Array(texts.length * dim);
     for (let start = 0; start < texts.length; start += TEXTS_PER_RUN) {
       const chunk = texts.slice(start, start + TEXTS_PER_RUN);
-      embeddings.set(await raceSignal(this.#encoder.encodeTexts(chunk, signal), signal), start * dim);
+      const encode = (encoder: ClipEncoder) => encoder.encodeTexts(chunk, signal);
+      embeddings.set(await raceSignal(this.#host.run(encode), signal), start * dim);
       onProgress?.({ phase: 'text', done: start + chunk.length, total: texts.length });
     }
     return embeddings;
@@ -169,71 +150,26 @@ export class ClipModel {
   }
 
   async release(): Promise<void> {
-    if (--this.#users === 0) await this.#encoder.dispose();
+    if (--this.#users > 0) return;
+    unshare(this.platform, this.#key);
+    await this.#graphs?.end();
+    const encoder = await this.#host.engine.catch(() => null);
+    await encoder?.dispose();
   }
 
-  #file(graph: GraphName): ManifestFile {
-    return this.manifest.graphs[graph].files[this.#dtypes[graph]]!;
-  }
-
-  /** Over all graphs, whose sizes are known before the first byte is fetched. */
-  async #progressOf(graphs: GraphName[], onProgress: OnProgress | undefined): Promise<DownloadProgress> {
-    const files = graphs.map((graph) => this.#file(graph));
-    const located = await Promise.all(files.map((file) => this.#located.locate(file)));
-    return new DownloadProgress(
-      onProgress,
-      files.map(({ file }, index) => ({ file, bytes: located[index]!.bytes })),
-    );
-  }
-
-  async #fetch(
-    graph: GraphName,
-    progress: Promise<DownloadProgress>,
-    signal: AbortSignal | undefined,
-  ): Promise<FetchedGraph> {
-    const { settings, platform } = this;
-    const file = this.#file(graph);
-    const onBytes = (await progress).of(file.file);
-    const tokenizerFile =
-      graph === 'text' && this.manifest.text.tokenizer !== 'clip' ? this.manifest.text.tokenizer : null;
-    const tokenizerAt =
-      tokenizerFile &&
-      (await this.#located.locate({ file: tokenizerFile.file, bytes: null, sha256: tokenizerFile.sha256 }));
-    const fetchGraph = async (options: Omit<FetchOptions, 'settings'>) =>
-      platform.fetchFile(await this.#located.locate(file), { settings, ...options });
-    const [modelFile, tokenizerJson] = await Promise.all([
-      fetchGraph({ signal, onBytes }),
-      tokenizerAt && platform.fetchText(tokenizerAt.url, { ...tokenizerAt, settings, signal, keep: true }),
-    ]);
-    if (tokenizerAt !== null && tokenizerJson === null) {
-      throw new MclipError('MODEL_NOT_FOUND', `The manifest's tokenizer does not exist: ${tokenizerAt.url}.`);
-    }
-    let fetched: ModelFile | null = modelFile;
-    const take = async () => {
-      const taken = fetched ?? fetchGraph({});
-      fetched = null; // its bytes are moved to the worker
-      return taken;
-    };
-    return { take, tokenizerJson };
-  }
-
-  /** The graph that is loaded first finds the device. */
-  async #loadOnDevice(graph: GraphName, fetched: Promise<FetchedGraph>): Promise<void> {
-    const { placeGraph } = await import('./place-graph.js');
-    this.#device = await placeGraph({
-      ...(await fetched),
-      platform: this.platform,
-      settings: this.settings,
-      manifest: this.manifest,
-      graph,
-      dtype: this.#dtypes[graph],
-      file: await this.#located.locate(this.#file(graph)),
-      asked: this.#asked,
-      current: this.#device,
-      encoder: this.#encoder,
-      startEncoder: this.#startEncoder,
+  #loading(): Promise<ClipGraphs> {
+    this.#loader ??= import('./clip-graphs.js').then(({ ClipGraphs }) => {
+      this.#graphs = new ClipGraphs(this.#parts, this.#host);
+      return this.#graphs;
     });
+    return this.#loader;
   }
+}
+
+/** What is read from where it lies gives the same picture again; pixels in the caller's hands may have changed. */
+function canBeReadAgain(image: unknown): boolean {
+  const source = (image as { image?: unknown } | null)?.image ?? image;
+  return typeof source === 'string' || source instanceof URL || source instanceof Blob;
 }
 
 /** Imported when asked for: with a worker, its code is the worker's. */

@@ -27,6 +27,8 @@ export interface Placing {
   asked: 'auto' | DeviceName;
   /** Where the other graph runs already; null: this one finds the device. */
   current: Device | null;
+  /** Set after a failure while running: the devices that are left, which answer again whatever was found before. */
+  candidates?: Candidates;
   encoder: ClipEncoder;
   startEncoder(): Promise<ClipEncoder>;
 }
@@ -56,7 +58,17 @@ export async function placeGraph(placing: Placing): Promise<Device> {
   const found = await loadOnFirstDevice(platform, settings, asked, await candidates(placing), async (device) => {
     const what = `${graph} graph`;
     await loadChecked({
-      ...{ platform, settings, device, what, dtype, sha256, expected, again: false, answerOf },
+      ...{
+        platform,
+        settings,
+        device,
+        what,
+        dtype,
+        sha256,
+        expected,
+        again: placing.candidates !== undefined,
+        answerOf,
+      },
       load: (name, check) => load(encoder, name, check),
     });
     return dtype;
@@ -66,8 +78,11 @@ export async function placeGraph(placing: Placing): Promise<Device> {
   return { ...current, rejected: [...current.rejected, ...fellBack] };
 }
 
-async function candidates({ platform, asked, current, dtype, file: { bytes } }: Placing): Promise<Candidates> {
-  if (asked !== 'auto') return { devices: [asked], rejected: [] };
+async function candidates(placing: Placing): Promise<Candidates> {
+  const { platform, asked, current, dtype } = placing;
+  const { bytes } = placing.file;
+  if (asked !== 'auto') return placing.candidates ?? { devices: [asked], rejected: [] };
+  if (current === null && placing.candidates) return placing.candidates;
   if (current === null) return autoDevices(platform, { dtype, bytes, totalBytes: bytes });
   const others = platform.autoDevices().filter((name) => isReference(name) && name !== current.name);
   return { devices: [current.name, ...others], rejected: [] };

@@ -20,13 +20,17 @@ export class WorkerClient {
   readonly #pending = new Map<number, PendingCall>();
   #nextId = 1;
   #closed: MclipError | null = null;
+  /** Why the worker stopped by itself; null while it works, and when it was terminated from here. */
+  stopped: MclipError | null = null;
 
   constructor(port: WorkerPort) {
     this.#port = port;
     port.onMessage((message) => this.#settle(message as Response));
-    port.onExit((reason) =>
-      this.#close(new MclipError('WORKER', `The worker stopped: ${reason.message}`, { cause: reason })),
-    );
+    port.onExit((reason) => {
+      if (this.#closed !== null) return;
+      this.stopped = new MclipError('WORKER', `The worker stopped: ${reason.message}`, { cause: reason });
+      this.#close(this.stopped);
+    });
   }
 
   /** @param onEvent called with what the method reports before it answers, in order */

@@ -1,0 +1,210 @@
+/** Workers that stop and devices that fail while running: calls come back right, or with a typed error, and the next ones work. */
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { type BundledModel, Classifier, type ClassifierOptions } from '@mclip/core';
+import type { Platform } from '@mclip/core/adapter';
+import { nanoClip } from '@mclip/nano';
+import { expect, test } from 'vitest';
+import { nodePlatform } from '../src/platform.js';
+import { workerPort } from '../src/worker-port.js';
+import { notANumber, type OtherDevice, otherDevice, type Spoil } from './support/other-device.js';
+
+const labels = ['airplane', 'bicycle', 'guitar', 'hamburger', 'penguin', 'rose', 'strawberry', 'umbrella'];
+const picture = (name: string) =>
+  fileURLToPath(new URL(`../../../examples/node-classify/images/${name}.png`, import.meta.url));
+const top = async (classifier: Classifier<unknown>, image: unknown) => (await classifier.classify(image))[0]!.label;
+
+/** Of unknown size, so that 'auto' tries the other device first. */
+const model: BundledModel = (() => {
+  const manifest = structuredClone(nanoClip.manifest) as {
+    graphs: Record<string, { files: { w8: { bytes: number | null } } }>;
+  };
+  for (const graph of Object.values(manifest.graphs)) graph.files.w8.bytes = null;
+  return { manifest, fileUrl: (file) => nanoClip.fileUrl(file) };
+})();
+
+const classifierOn = ({ platform }: OtherDevice, options: ClassifierOptions = {}) =>
+  Classifier.create<unknown>(platform, labels, { model, worker: false, ...options });
+
+/** Right for the self-checks and labels, then as `after` from the given run of the device on. */
+const from =
+  (first: number, after: Spoil): Spoil =>
+  (outputs, run) =>
+    run >= first ? after(outputs, run) : outputs;
+const only =
+  (which: number, spoil: Spoil): Spoil =>
+  (outputs, run) =>
+    run === which ? spoil(outputs, run) : outputs;
+const lost: Spoil = () => {
+  throw new Error('device lost');
+};
+/** Runs until a classifier exists: two self-checks and the labels. */
+const CREATION = 3;
+
+test.each<[string, Spoil]>([
+  ['fails', lost],
+  ['gives no numbers', notANumber],
+])('a device that %s once is set up anew, and the call is repeated', async (_, spoil) => {
+  const other = otherDevice(only(CREATION + 2, spoil));
+  const classifier = await classifierOn(other);
+  for (const label of labels) expect(await top(classifier, picture(label))).toBe(label);
+  expect(classifier.device).toMatchObject({ name: 'cuda', rejected: [] });
+  expect(other.sessions).toEqual(['cuda', 'cuda', 'cuda', 'cuda']);
+  await classifier.dispose();
+  expect(other.open()).toBe(0);
+});
+
+test.each<[string, Spoil]>([
+  ['fails', lost],
+  ['gives no numbers', notANumber],
+])('a device that %s from then on is left for the next', async (_, spoil) => {
+  const other = otherDevice(from(CREATION + 2, spoil));
+  const classifier = await classifierOn(other);
+  for (const label of labels) expect(await top(classifier, picture(label))).toBe(label);
+  expect(classifier.device).toMatchObject({ name: 'cpu', rejected: [{ name: 'cuda' }] });
+  await classifier.dispose();
+  expect(other.open()).toBe(0);
+});
+
+test('a device that passes its check anew and fails again is left, with the reason', async () => {
+  // run 5 fails; 6 and 7 are the self-checks; 8 is the repeated call
+  const other = otherDevice((outputs, run) => (run === 5 || run === 8 ? lost(outputs, run) : outputs));
+  const classifier = await classifierOn(other);
+  for (const label of labels) expect(await top(classifier, picture(label))).toBe(label);
+  expect(classifier.device.name).toBe('cpu');
+  expect(classifier.device.rejected.map(({ why }) => why).join()).toContain('failed while running');
+  expect(classifier.device.rejected.map(({ why }) => why).join()).toContain('device lost');
+  await classifier.dispose();
+});
+
+test('calls at once that fail together share one restart, and pixels that changed meanwhile do not matter', async () => {
+  const other = otherDevice(only(CREATION + 1, lost));
+  const classifier = await classifierOn(other);
+  const expected = await Promise.all(labels.map((label) => classifier.classify(picture(label))));
+  const again = otherDevice(only(CREATION + 1, lost));
+  const second = await classifierOn(again);
+  const files = await Promise.all(labels.map((label) => readFile(picture(label))));
+  const calls = files.map((bytes) => second.classify(bytes));
+  for (const bytes of files) bytes.fill(0); // copied when the call was made
+  expect(await Promise.all(calls)).toEqual(expected);
+  expect(again.sessions).toHaveLength(4);
+  await classifier.dispose();
+  await second.dispose();
+});
+
+test('a device that was named is set up anew once and never replaced', async () => {
+  const other = otherDevice(from(CREATION + 1, lost));
+  const classifier = await classifierOn(other, { device: 'cuda' });
+  await expect(classifier.classify(picture('rose'))).rejects.toMatchObject({
+    code: expect.stringMatching(/DEVICE_(LOST|UNAVAILABLE)/),
+  });
+  expect(other.sessions.every((device) => device === 'cuda')).toBe(true);
+  await classifier.dispose();
+  expect(other.open()).toBe(0);
+});
+
+test('a named device that comes back later works again', async () => {
+  let broken = false;
+  const other = otherDevice((outputs, run) => (broken ? lost(outputs, run) : outputs));
+  const classifier = await classifierOn(other, { device: 'cuda' });
+  broken = true;
+  await expect(classifier.classify(picture('rose'))).rejects.toMatchObject({ name: 'MclipError' });
+  broken = false;
+  expect(await top(classifier, picture('rose'))).toBe('rose');
+  await classifier.dispose();
+});
+
+test('a text graph that fails while labels are embedded is repeated', async () => {
+  const other = otherDevice(only(CREATION, lost));
+  const classifier = await classifierOn(other);
+  for (const label of labels) expect(await top(classifier, picture(label))).toBe(label);
+  await classifier.dispose();
+});
+
+/** The platform with its workers in hand. */
+function withWorkers(script = new URL('../dist/clip-worker.js', import.meta.url)) {
+  const workers: Worker[] = [];
+  const platform: Platform = {
+    ...nodePlatform,
+    startWorker() {
+      const worker = new Worker(script, { execArgv: [] });
+      workers.push(worker);
+      return workerPort(worker);
+    },
+  };
+  return { platform, workers };
+}
+
+const inWorker = ({ platform }: { platform: Platform }) =>
+  Classifier.create<unknown>(platform, labels, { model: nanoClip });
+
+test('a worker that was terminated while idle is replaced by the next call', async () => {
+  const machine = withWorkers();
+  const classifier = await inWorker(machine);
+  for (let time = 0; time < 6; time++) {
+    await machine.workers.at(-1)!.terminate();
+    const bytes = await readFile(picture('guitar'));
+    expect(await top(classifier, bytes)).toBe('guitar');
+  }
+  expect(machine.workers).toHaveLength(7);
+  await classifier.dispose();
+});
+
+test('calls under way when a worker stops: files are read again, pixels are an error, and all later calls work', async () => {
+  const machine = withWorkers();
+  const classifier = await inWorker(machine);
+  const paths = labels.map((label) => top(classifier, picture(label)));
+  const pixels = { data: new Uint8Array(64 * 64 * 3), width: 64, height: 64, channels: 3 };
+  const raw = classifier.classify(pixels);
+  const outcome = expect(raw).rejects.toMatchObject({ code: 'WORKER' });
+  await new Promise((resolve) => setImmediate(resolve));
+  await machine.workers[0]!.terminate();
+  expect(await Promise.all(paths)).toEqual(labels);
+  await outcome;
+  expect(await classifier.classify(pixels)).toHaveLength(labels.length);
+  expect(machine.workers).toHaveLength(2);
+  await classifier.dispose();
+});
+
+test('a picture that stops the worker every time is an error, and does not take the others along', async () => {
+  const machine = withWorkers(new URL('./support/crashing-worker.mjs', import.meta.url));
+  const classifier = await inWorker(machine);
+  const deadly = { image: picture('rose'), region: { x: 0, y: 0, width: 13, height: 13 } };
+  for (let time = 0; time < 2; time++) {
+    await expect(classifier.classify(deadly)).rejects.toMatchObject({ code: 'WORKER' });
+    expect(await top(classifier, picture('rose'))).toBe('rose');
+  }
+  await classifier.dispose();
+});
+
+test('restarts are bounded', async () => {
+  const machine = withWorkers(new URL('./support/crashing-worker.mjs', import.meta.url));
+  const classifier = await inWorker(machine);
+  const deadly = { image: picture('rose'), region: { x: 0, y: 0, width: 13, height: 13 } };
+  for (let time = 0; time < 6; time++) {
+    await expect(classifier.classify(deadly)).rejects.toMatchObject({ code: 'WORKER' });
+  }
+  await expect(classifier.classify(deadly)).rejects.toThrow('restarts in a row');
+  expect(machine.workers.length).toBeLessThanOrEqual(6);
+  await classifier.dispose();
+});
+
+test('a worker that cannot start is not tried again and again', async () => {
+  const machine = withWorkers(new URL('./support/no-such-worker.mjs', import.meta.url));
+  await expect(inWorker(machine)).rejects.toMatchObject({ code: 'WORKER' });
+  expect(machine.workers).toHaveLength(1);
+});
+
+test('disposing while a worker is being replaced leaves nothing behind', async () => {
+  const machine = withWorkers();
+  const classifier = await inWorker(machine);
+  await machine.workers[0]!.terminate();
+  const call = classifier.classify(picture('rose'));
+  call.catch(() => {});
+  await classifier.dispose();
+  await expect(call).rejects.toMatchObject({ name: 'MclipError' });
+  for (const worker of machine.workers) {
+    if (worker.threadId !== -1) await new Promise((resolve) => worker.once('exit', resolve));
+  }
+});
