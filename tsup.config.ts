@@ -47,7 +47,8 @@ const webWorker = (entry: string, folder: string): Options =>
 export default defineConfig([
   library('core', ['index', 'adapter']),
   library('node', ['index', 'clip-worker', 'vlm-worker'], { platform: 'node' }),
-  library('web', ['index', 'vite'], { clean: ['!worker/**', '!vlm-worker/**'] }),
+  // with its hash inside: a page without a bundler would need it in its import map
+  library('web', ['index', 'vite'], { noExternal: ['hash-wasm'], clean: ['!worker/**', '!vlm-worker/**'] }),
   webWorker('clip-worker', 'worker'),
   webWorker('vlm-worker', 'vlm-worker'),
   library('nano', ['index']),

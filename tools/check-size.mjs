@@ -1,18 +1,24 @@
 /**
  * Size of mclip's own code in a page that classifies, and in one that captions too, as one minified and gzipped bundle:
  * calling thread and worker's work together. Left out: onnxruntime, the tokenizers with their vocabulary and tables
- * (fetched when text must be encoded), what only `watch` and `templates: 'openai-80'` load, and what is needed only while
- * a model is loaded or restarted, which has a row of its own.
+ * (fetched when text must be encoded), what only `watch`, `templates: 'openai-80'`, SVG and models of the hub load, and
+ * what is needed only while a model is downloaded, loaded or restarted, which has rows of its own.
  */
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 const LATER =
-  /(clip-tokenizer|qwen2-tokenizer|bundled-clip-vocabulary|templates|watch|frames|svg|clip-graphs|place-vlm|run-again|canary|vlm-canary|device-facts)(-\w+)?\.js$/;
+  /(clip-tokenizer|qwen2-tokenizer|bundled-clip-vocabulary|templates|watch|frames|svg|hub|download|request|shelf-backend|other-shelves|sha256|clip-graphs|place-vlm|run-again|canary|vlm-canary|device-facts)(-\w+)?\.js$/;
 
 await check('classification', 'createClassifier', 25_000);
 await check('classification and captions', 'createClassifier, createCaptioner', 40_000);
 
+await report('downloading: resume, retries, locks', [
+  'core/src/store/download',
+  'web/src/store/shelf-backend',
+  'web/src/store/other-shelves',
+]);
+await report('their SHA-256', ['web/src/store/sha256']);
 await report('loading: files to graphs, devices, self-check, restarts', [
   'core/src/clip/clip-graphs',
   'core/src/model/run-again',
@@ -31,6 +37,7 @@ async function report(what, files) {
     format: 'esm',
     minify: true,
     write: false,
+    external: ['./sha256.js'],
   });
   console.log(`@mclip/web, ${what}: ${gzipSync(outputFiles[0].contents, { level: 9 }).length} bytes min+gz`);
 }

@@ -12,6 +12,9 @@ export type * from './platform.js';
 export type * from './store/backend.js';
 export { modelStore } from './store/model-store.js';
 export type { Network } from './store/request.js';
-export { request } from './store/request.js';
 export { serveVlmEngine } from './vlm/serve-engine.js';
 export type { ServerPort } from './worker/channel.js';
+
+/** Code of its own: a page with pictures at hand does without. */
+export const request: typeof import('./store/request.js').request = async (...args) =>
+  (await import('./store/request.js')).request(...args);

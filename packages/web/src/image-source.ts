@@ -3,10 +3,10 @@
  * nothing of the caller's is detached or closed.
  */
 import { MclipError, type RawImage, type Region } from '@mclip/core';
-import { checkPixelCount, type FetchOptions, type PortableImage, portablePixels } from '@mclip/core/adapter';
+import { checkPixelCount, type FetchOptions, type PortableImage, portablePixels, request } from '@mclip/core/adapter';
 import { startsAsSvg } from './image-header.js';
+import { webNetwork } from './network.js';
 import { pageUrl } from './page-url.js';
-import { request } from './request.js';
 
 type WholeImage =
   | string
@@ -81,7 +81,8 @@ async function wholeImage(image: unknown, options: FetchOptions): Promise<Source
 async function fromUrl(url: string, options: FetchOptions): Promise<Source> {
   const { maxPixels } = options.settings;
   if (url.startsWith('data:')) return fromBlob(dataUrlBlob(url), maxPixels);
-  const response = await request(url, options);
+  const settings = { ...options.settings, allowHttp: true }; // a picture is not a model
+  const response = await request(url, { ...options, settings }, webNetwork);
   if (response === null) throw new MclipError('IMAGE_DECODE', `No image at ${url} (404).`);
   return fromBlob(await response.blob(), maxPixels);
 }

@@ -58,13 +58,12 @@ export interface WaitOptions {
   onWait?: (() => void) | undefined;
 }
 
-/** All failures to read or write are `MclipError`s with code `STORAGE`. */
-export interface StoreBackend {
+/** What a warm start needs. All failures to read or write are `MclipError`s with code `STORAGE`. */
+export interface StoreReader {
   readJournal(url: string): Promise<Journal | null>;
   writeJournal(journal: Journal): Promise<void>;
   /** Notes that the file was used, where that costs little. Never fails. */
   touch(journal: Journal): Promise<void>;
-  journals(): Promise<Journal[]>;
   /**
    * Size of the finished file, and a stamp that changes when the content does (null: cannot tell). Null: there is none.
    */
@@ -74,6 +73,12 @@ export interface StoreBackend {
   readText(url: string): Promise<string>;
   /** SHA-256 of the whole finished file, lower-case hex. */
   hashOf(url: string, signal?: AbortSignal): Promise<string>;
+  /** The whole backend, whose code may have to be fetched. */
+  forWriting(): Promise<StoreBackend>;
+}
+
+export interface StoreBackend extends StoreReader {
+  journals(): Promise<Journal[]>;
   /** Bytes of the download under way, 0 when there is none. */
   partBytes(url: string): Promise<number>;
   /** Removes the file, its part and its journal. */

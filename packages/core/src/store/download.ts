@@ -30,7 +30,8 @@ type OpenPart = Parameters<Parameters<StoreBackend['lock']>[2]>[0];
 export async function download(job: Download): Promise<boolean> {
   const { backend, file, options } = job;
   const { signal, onBytes, settings } = options;
-  if (settings.offline) throw new MclipError('OFFLINE', `offline is set and ${file.url} is not stored here.`);
+  if (settings.offline && /^https?:/.test(file.url))
+    throw new MclipError('OFFLINE', `offline is set and ${file.url} is not stored here.`);
   const askedAt = Date.now();
   const onWait = () => {
     if (onBytes !== undefined) {

@@ -5,46 +5,46 @@
 import type { ResolvedSettings } from '../configure.js';
 import { MclipError } from '../errors.js';
 import type { FetchedFile, FetchOptions, ModelFile, Platform, TextOptions } from '../platform.js';
-import type { StoreBackend } from './backend.js';
+import type { StoreReader } from './backend.js';
 import type { Network } from './request.js';
 import { storedBytes } from './stored.js';
 
 /** A URL below a commit of the hub: what it gives cannot change. */
 const PINNED = /\/[0-9a-f]{40}(\/|\?|$)/;
 
-export type OpenBackend = (settings: ResolvedSettings) => StoreBackend | Promise<StoreBackend>;
+export type OpenStore = (settings: ResolvedSettings) => StoreReader | Promise<StoreReader>;
 
-export function modelStore(openBackend: OpenBackend, network: Network): Pick<Platform, 'fetchText' | 'fetchFile'> {
+export function modelStore(openStore: OpenStore, network: Network): Pick<Platform, 'fetchText' | 'fetchFile'> {
   async function fetchFile(file: FetchedFile, options: FetchOptions): Promise<ModelFile> {
-    const backend = await openBackend(options.settings);
-    const bytes = await storedBytes(backend, file, options.signal);
+    const store = await openStore(options.settings);
+    const bytes = await storedBytes(store, file, options.signal);
     if (bytes !== null) options.onBytes?.(bytes, bytes);
-    else if (!(await fetched(backend, file, options, false))) {
+    else if (!(await fetched(store, file, options, false))) {
       // Vite's dev server moves modules that it pre-bundles away from the files beside them
       const hint = file.url.includes('/.vite/') ? ' Add the plugin of @mclip/web/vite to your Vite configuration.' : '';
       throw new MclipError('MODEL_NOT_FOUND', `There is no model file at ${file.url}.${hint}`);
     }
-    return backend.open(file.url);
+    return store.open(file.url);
   }
 
   /** What was fetched once is used when the network is off or out of reach; what cannot change is not asked for again. */
   async function fetchText(url: string, options: TextOptions): Promise<string | null> {
     const { settings, signal, bytes = null, sha256 = null, model, keep = false } = options;
-    const backend = await openBackend(settings);
+    const store = await openStore(settings);
     const file = { url, bytes, sha256, ...(model !== undefined && { model }) };
-    const isStored = (await storedBytes(backend, file, signal)) !== null;
-    if (isStored && (settings.offline || keep || sha256 !== null || PINNED.test(url))) return backend.readText(url);
+    const isStored = (await storedBytes(store, file, signal)) !== null;
+    if (isStored && (settings.offline || keep || sha256 !== null || PINNED.test(url))) return store.readText(url);
     try {
       const patient = isStored ? { ...options, settings: { ...settings, retries: 0 } } : options;
-      return (await fetched(backend, file, patient, true)) ? await backend.readText(url) : null;
+      return (await fetched(store, file, patient, true)) ? await store.readText(url) : null;
     } catch (error) {
-      if (isStored && MclipError.isInstance(error) && error.code === 'NETWORK') return backend.readText(url);
+      if (isStored && MclipError.isInstance(error) && error.code === 'NETWORK') return store.readText(url);
       throw error;
     }
   }
 
-  async function fetched(backend: StoreBackend, file: FetchedFile, options: FetchOptions, isText: boolean) {
-    const { download } = await import('./download.js');
+  async function fetched(store: StoreReader, file: FetchedFile, options: FetchOptions, isText: boolean) {
+    const [{ download }, backend] = await Promise.all([import('./download.js'), store.forWriting()]);
     return download({ backend, network, file, options, isText });
   }
 

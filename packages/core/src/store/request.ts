@@ -51,7 +51,7 @@ const TRANSIENT = [408, 425, 429, 500, 502, 503, 504];
  * that is not allowed; or the signal's own reason.
  */
 export async function request(url: string, options: RequestOptions, network: Network): Promise<Response | null> {
-  if (options.settings.offline && !/^(blob|data):/.test(url)) {
+  if (options.settings.offline && /^https?:/.test(url)) {
     throw new MclipError('OFFLINE', `offline is set and ${url} is not stored here.`);
   }
   const response = await send(url, options, network);

@@ -1,12 +1,12 @@
 import type { FetchedFile } from '../platform.js';
-import type { StoreBackend } from './backend.js';
+import type { StoreReader } from './backend.js';
 
 /**
  * Bytes of a stored file that is what it should be; null when it must be fetched. Its hash was checked when it came,
  * and is checked again when anything about it has changed since.
  */
 export async function storedBytes(
-  backend: StoreBackend,
+  backend: StoreReader,
   file: Pick<FetchedFile, 'url' | 'bytes' | 'sha256' | 'model'>,
   signal?: AbortSignal,
 ): Promise<number | null> {

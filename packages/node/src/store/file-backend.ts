@@ -68,6 +68,10 @@ export class FileBackend implements StoreBackend {
     return hashOfFile(this.#paths(url).file, signal);
   }
 
+  async forWriting(): Promise<StoreBackend> {
+    return this;
+  }
+
   async partBytes(url: string): Promise<number> {
     return (await stat(this.#paths(url).part).catch(nullWhenMissing))?.size ?? 0;
   }
