@@ -37,6 +37,7 @@ export interface PartFile {
   /** Bytes so far. */
   readonly size: number;
   read(): AsyncIterable<Uint8Array>;
+  /** All of it or, when it fails, nothing. */
   append(chunk: Uint8Array): Promise<void>;
   /** Back to nothing. */
   truncate(): Promise<void>;

@@ -2,7 +2,7 @@
 import { MclipError } from '../errors.js';
 import type { FetchedFile, FetchOptions } from '../platform.js';
 import type { Journal, PartState, StoreBackend } from './backend.js';
-import { evictFor } from './evict.js';
+import { evictOldest } from './evict.js';
 import { HashedPart } from './hashed-part.js';
 import { Patience } from './patience.js';
 import type { Network } from './request.js';
@@ -14,8 +14,10 @@ export interface Download {
   network: Network;
   file: FetchedFile;
   options: FetchOptions;
-  /** Small text: a limit holds, HTML is not an error, and a file that is stored is no reason not to fetch it. */
+  /** Small text: a limit holds, and HTML is not an error. */
   isText: boolean;
+  /** A stored file of before this time (ms since 1970) will not do. */
+  newerThan: number;
 }
 
 const MOST_TEXT = 32 << 20; // bytes; the largest tokenizer.json known has 11 million
@@ -32,7 +34,6 @@ export async function download(job: Download): Promise<boolean> {
   const { signal, onBytes, settings } = options;
   if (settings.offline && /^https?:/.test(file.url))
     throw new MclipError('OFFLINE', `offline is set and ${file.url} is not stored here.`);
-  const askedAt = Date.now();
   const onWait = () => {
     if (onBytes !== undefined) {
       void backend.partBytes(file.url).then(
@@ -45,7 +46,7 @@ export async function download(job: Download): Promise<boolean> {
     signal?.throwIfAborted();
     const journal = await backend.readJournal(file.url);
     // whoever held the lock before may have fetched it
-    const isFresh = !job.isText || (journal?.file?.verifiedAt ?? 0) >= askedAt || file.sha256 !== null;
+    const isFresh = (journal?.file?.verifiedAt ?? 0) >= job.newerThan;
     const bytes = isFresh ? await storedBytes(backend, file, signal) : null;
     if (bytes === null) return fetchWhole(job, journal, openPart);
     onBytes?.(bytes, bytes);
@@ -69,26 +70,28 @@ async function fetchWhole(job: Download, before: Journal | null, openPart: OpenP
   const opened = await openPart(bytes);
   try {
     const part = await HashedPart.open(backend, opened, isUseful);
-    await findRoom(job, (bytes ?? 0) - part.size);
+    await withEviction(job, () => findRoom(job, (bytes ?? 0) - part.size));
     const patience = new Patience(settings, signal);
     for (let isSecond = false; ; isSecond = true) {
       try {
         for (let isThere: boolean | null = false; isThere !== true; ) {
           const sizeBefore = part.size;
-          isThere = await transfer({
-            url,
-            bytes,
-            limit: job.isText ? MOST_TEXT : Number.POSITIVE_INFINITY,
-            etag: state.etag,
-            refusesPages: !job.isText,
-            part,
-            network,
-            options,
-            async onVersion(etag, announced) {
-              state = { bytes: announced, sha256, etag };
-              await backend.writeJournal({ ...journal, part: state });
-            },
-          }).catch((error) => patience.wait(error, part.size - sizeBefore).then(() => false));
+          isThere = await withEviction(job, () =>
+            transfer({
+              url,
+              bytes,
+              limit: job.isText ? MOST_TEXT : Number.POSITIVE_INFINITY,
+              etag: state.etag,
+              refusesPages: !job.isText,
+              part,
+              network,
+              options,
+              async onVersion(etag, announced) {
+                state = { bytes: announced, sha256, etag };
+                await backend.writeJournal({ ...journal, part: state });
+              },
+            }),
+          ).catch((error) => patience.wait(error, part.size - sizeBefore).then(() => false));
           if (isThere === null) {
             await opened.close();
             if (journal.file === null) await backend.remove(url);
@@ -97,7 +100,7 @@ async function fetchWhole(job: Download, before: Journal | null, openPart: OpenP
         }
         const actual = part.sha256();
         if (sha256 !== null && actual !== sha256) throw new WrongContent(`has SHA-256 ${actual} instead of ${sha256}`);
-        await opened.finish();
+        await withEviction(job, () => opened.finish());
         const { bytes: size, stamp } = (await backend.look(url))!;
         const verified = { bytes: size, sha256: actual, stamp, verifiedAt: Date.now() };
         await backend.writeJournal({ ...journal, file: verified, part: null });
@@ -119,16 +122,26 @@ async function fetchWhole(job: Download, before: Journal | null, openPart: OpenP
 }
 
 /** Before the first byte, not after the last that fits. */
-async function findRoom({ backend, file, options }: Download, bytes: number): Promise<void> {
-  let room = await backend.room(bytes);
+async function findRoom({ backend, file }: Download, bytes: number): Promise<void> {
+  const room = await backend.room(bytes);
   if (room === null || room >= bytes) return;
-  if (options.settings.evict) room = await evictFor(bytes, backend, file.model ?? file.url);
-  if (room !== null && room < bytes) {
-    throw new MclipError(
-      'STORAGE',
-      `${file.url} needs ${megabytes(bytes)} MB and there is room for ${megabytes(room)} MB. Free some space, remove a ` +
-        'model (models.list, models.remove), or set evict: true to let those unused for longest go.',
-    );
+  throw new MclipError(
+    'STORAGE',
+    `${file.url} needs ${megabytes(bytes)} MB and there is room for ${megabytes(room)} MB. Free some space, remove a ` +
+      'model (models.list, models.remove), or set evict: true to let those unused for longest go.',
+  );
+}
+
+/** Does `work` again as long as a full disk stops it and, with `evict`, an old model can go. */
+async function withEviction<T>({ backend, file, options }: Download, work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      const isStorage = MclipError.isInstance(error) && error.code === 'STORAGE';
+      if (!isStorage || !options.settings.evict) throw error;
+      if (!(await evictOldest(backend, file.model ?? file.url))) throw error;
+    }
   }
 }
 

@@ -25,8 +25,8 @@ export class HashedPart {
   }
 
   async append(chunk: Uint8Array): Promise<void> {
-    this.#hash.update(chunk);
     await this.#part.append(chunk);
+    this.#hash.update(chunk);
   }
 
   async startOver(): Promise<void> {

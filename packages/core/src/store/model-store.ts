@@ -6,6 +6,7 @@ import type { ResolvedSettings } from '../configure.js';
 import { MclipError } from '../errors.js';
 import type { FetchedFile, FetchOptions, ModelFile, Platform, TextOptions } from '../platform.js';
 import type { StoreReader } from './backend.js';
+import type { Download } from './download.js';
 import type { Network } from './request.js';
 import { storedBytes } from './stored.js';
 
@@ -19,7 +20,7 @@ export function modelStore(openStore: OpenStore, network: Network): Pick<Platfor
     const store = await openStore(options.settings);
     const bytes = await storedBytes(store, file, options.signal);
     if (bytes !== null) options.onBytes?.(bytes, bytes);
-    else if (!(await fetched(store, file, options, false))) {
+    else if (!(await fetched(store, file, options, { isText: false, newerThan: 0 }))) {
       // Vite's dev server moves modules that it pre-bundles away from the files beside them
       const hint = file.url.includes('/.vite/') ? ' Add the plugin of @mclip/web/vite to your Vite configuration.' : '';
       throw new MclipError('MODEL_NOT_FOUND', `There is no model file at ${file.url}.${hint}`);
@@ -32,20 +33,30 @@ export function modelStore(openStore: OpenStore, network: Network): Pick<Platfor
     const { settings, signal, bytes = null, sha256 = null, model, keep = false } = options;
     const store = await openStore(settings);
     const file = { url, bytes, sha256, ...(model !== undefined && { model }) };
+    const askedAt = Date.now();
     const isStored = (await storedBytes(store, file, signal)) !== null;
     if (isStored && (settings.offline || keep || sha256 !== null || PINNED.test(url))) return store.readText(url);
     try {
-      const patient = isStored ? { ...options, settings: { ...settings, retries: 0 } } : options;
-      return (await fetched(store, file, patient, true)) ? await store.readText(url) : null;
+      const patient = isStored
+        ? { ...options, settings: { ...settings, retries: 0, stallTimeout: Math.min(5000, settings.stallTimeout) } }
+        : options;
+      return (await fetched(store, file, patient, { isText: true, newerThan: isStored ? askedAt : 0 }))
+        ? await store.readText(url)
+        : null;
     } catch (error) {
       if (isStored && MclipError.isInstance(error) && error.code === 'NETWORK') return store.readText(url);
       throw error;
     }
   }
 
-  async function fetched(store: StoreReader, file: FetchedFile, options: FetchOptions, isText: boolean) {
+  async function fetched(
+    store: StoreReader,
+    file: FetchedFile,
+    options: FetchOptions,
+    how: Pick<Download, 'isText' | 'newerThan'>,
+  ) {
     const [{ download }, backend] = await Promise.all([import('./download.js'), store.forWriting()]);
-    return download({ backend, network, file, options, isText });
+    return download({ backend, network, file, options, ...how });
   }
 
   return { fetchFile, fetchText };

@@ -39,6 +39,7 @@ export interface RequestOptions {
   headers?: Record<string, string> | undefined;
   /** For every server on the way. */
   transferHeaders?: Record<string, string> | undefined;
+  cache?: RequestCache;
 }
 
 const MOST_REDIRECTS = 10;
@@ -66,7 +67,7 @@ export async function request(url: string, options: RequestOptions, network: Net
 }
 
 async function send(url: string, options: RequestOptions, network: Network): Promise<Response> {
-  const { settings, signal, headers, transferHeaders } = options;
+  const { settings, signal, headers, transferHeaders, cache } = options;
   const fetch = settings.fetch ?? (await network.fetch());
   const { origin } = new URL(url);
   let at = new URL(url);
@@ -75,6 +76,7 @@ async function send(url: string, options: RequestOptions, network: Network): Pro
     const response = await fetch(at.href, {
       headers: { ...transferHeaders, ...(at.origin === origin && headers) },
       signal: signal ?? null,
+      ...(cache !== undefined && { cache }),
       redirect: network.followsRedirects ? 'manual' : 'follow',
     }).catch((cause: unknown) => {
       signal?.throwIfAborted();

@@ -51,6 +51,7 @@ export async function transfer(job: Transfer): Promise<true | null> {
       {
         settings,
         signal: watch.signal,
+        cache: 'no-store', // the browser's would keep a second copy, and has ideas of its own about ranges
         headers: settings.headers,
         transferHeaders: { ...network.transferHeaders, ...range, ...condition },
       },

@@ -36,10 +36,9 @@ export class FilePart implements PartFile {
     this.#handle ??= await open(this.#paths.part, this.size === 0 ? 'w' : 'r+');
     for (let done = 0; done < chunk.length; ) {
       // at its place: should two ever write at once, they write the same
-      const { bytesWritten } = await this.#handle.write(chunk, done, chunk.length - done, this.size);
-      done += bytesWritten;
-      this.size += bytesWritten;
+      done += (await this.#handle.write(chunk, done, chunk.length - done, this.size + done)).bytesWritten;
     }
+    this.size += chunk.length;
   }
 
   async truncate(): Promise<void> {

@@ -39,7 +39,15 @@ export class ShelfPart implements PartFile {
     this.#pending.push(chunk);
     this.#pendingBytes += chunk.length;
     this.size += chunk.length;
-    if (this.#pendingBytes >= this.#pieceBytes) await this.#flush();
+    if (this.#pendingBytes < this.#pieceBytes) return;
+    try {
+      await this.#flush();
+    } catch (error) {
+      this.#pending.pop();
+      this.#pendingBytes -= chunk.length;
+      this.size -= chunk.length;
+      throw error;
+    }
   }
 
   async #flush(): Promise<void> {

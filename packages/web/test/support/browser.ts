@@ -1,6 +1,6 @@
 /** Debian's Chromium, driven by playwright-core. Missing browsers fail the tests: they are not skipped. */
 import { existsSync } from 'node:fs';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 
 const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
 
@@ -12,7 +12,7 @@ export function launchChromium(args: string[] = []): Promise<Browser> {
 }
 
 /** A page with the library as `mclip`. What it prints is shown with MCLIP_VERBOSE=1, what it throws unseen always. */
-export async function openPage(browser: Browser, url: string): Promise<Page> {
+export async function openPage(browser: Browser | BrowserContext, url: string): Promise<Page> {
   const page = await browser.newPage();
   page.on('console', (message) => {
     if (process.env.MCLIP_VERBOSE) console.log(`[page] ${message.text()}`);
