@@ -24,6 +24,8 @@ def arguments(argv):
         weights.add_argument("--random-weights", type=int, metavar="SEED", help="the architecture with weights for tests")
         sub.add_argument("--out", type=Path, required=True, help="model folder to write")
         sub.add_argument("--dtype", default=dtypes, help=f"comma-separated, of {dtypes}")
+        if command == "clip":
+            sub.add_argument("--dense", action="store_true", help="the vision graph also gives an embedding per place, for heat maps")
     verify = commands.add_parser("verify", help="compare a model folder with PyTorch and with its own fp32 files")
     inspect = commands.add_parser("inspect", help="what a model folder holds; checks sizes and hashes")
     for sub in (verify, inspect):
@@ -65,7 +67,7 @@ def run_clip(options):
     model, network, source = clip_network(options.model, options.checkpoint, options.random_weights)
     licence = APPLE_LICENCE if options.checkpoint else RANDOM_LICENCE
     name = model.folder if options.checkpoint else f"{model.folder}-random"
-    print_files(export_clip(network, model, options.out, dtypes, licence, source, name))
+    print_files(export_clip(network, model, options.out, dtypes, licence, source, name, options.dense))
 
 
 def run_verify(options):

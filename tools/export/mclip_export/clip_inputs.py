@@ -6,7 +6,7 @@ import torch
 from .clip_models import ClipModel
 from .pictures import calibration_crops
 
-PICTURES, CHECKED = 24, 8
+PICTURES, CHECKED = 16, 8
 PICTURE_SEED, CHECK_SEED = 5, 7  # 1: batch norms of random weights; 11: `verify`
 TEXTS = [
     *(f"a photo of a {noun}." for noun in ["bridge", "lemon", "tiger", "guitar", "teapot", "lighthouse", "bicycle", "tractor"]),

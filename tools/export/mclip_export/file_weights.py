@@ -13,7 +13,7 @@ from .linear_forms import FineInt8Linear
 
 
 def constants_of(graph):
-    """name -> array of every constant, with the Cast and Mul nodes that only read constants carried out."""
+    """name -> array of every constant, with the Cast, Mul and Reshape nodes that only read constants carried out."""
     values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for node in graph.node:
         if not all(name in values for name in node.input):
@@ -23,6 +23,8 @@ def constants_of(graph):
             values[node.output[0]] = values[node.input[0]].astype(onnx.helper.tensor_dtype_to_np_dtype(to))
         elif node.op_type == "Mul":
             values[node.output[0]] = values[node.input[0]] * values[node.input[1]]
+        elif node.op_type == "Reshape":
+            values[node.output[0]] = values[node.input[0]].reshape(values[node.input[1]])
     for name in [name for name in values if name.endswith(("/int8", "/fp16"))]:  # tables: brought back after the look-up
         table, _, form = name.rpartition("/")
         if table not in values:

@@ -50,8 +50,10 @@ def in_groups(widths):
 def input_moments(model, weights, inputs):
     """Yields (name, moment float32 [in, in]) for those of `weights` that dense products multiply by.
 
-    `inputs` [n, ...] are run one at a time.
+    `inputs` [n, ...] are run one at a time. What counts is a network's relative error, so an input whose output is small
+    counts for more.
     """
+    output = model.graph.output[0].name
     products = dense_products(model.graph, weights)
     shapes = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer if tensor.name in products}
 
@@ -65,10 +67,11 @@ def input_moments(model, weights, inputs):
         session = passing_session(model, extra_outputs=wanted)
         moments = {name: np.zeros((widths[name], widths[name]), np.float32) for name in group}
         for index in range(len(inputs)):
-            seen = dict(zip(wanted, session.run(wanted, {model.graph.input[0].name: inputs[index : index + 1]})))
+            values = session.run([*wanted, output], {model.graph.input[0].name: inputs[index : index + 1]})
+            seen, importance = dict(zip(wanted, values)), 1 / np.square(values[-1]).mean()
             for name in group:
                 x = columns(products[name], shapes[name][2:], seen[products[name].input[0]])
-                moments[name] += x.T @ x / np.float32(len(x) * len(inputs))
-        del session, seen
+                moments[name] += x.T @ x * np.float32(importance / (len(x) * len(inputs)))
+        del session, seen, values
         for name in group:
             yield name, moments.pop(name)

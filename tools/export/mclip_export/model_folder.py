@@ -15,11 +15,12 @@ def sha256(file: Path):
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def file_entry(file: Path):
-    entry = {"file": file.name, "bytes": file.stat().st_size, "sha256": sha256(file)}
+def file_entry(file: Path, folder: Path | None = None):
+    """What the manifest says of a file; `folder`: the model's, if the file is not at its top."""
+    entry = {"file": file.relative_to(folder).as_posix() if folder else file.name, "bytes": file.stat().st_size, "sha256": sha256(file)}
     data = file.with_name(f"{file.name}_data")
     if data.exists():
-        entry["data"] = {"file": data.name, "bytes": data.stat().st_size, "sha256": sha256(data)}
+        entry["data"] = file_entry(data, folder)
     return entry
 
 

@@ -3,10 +3,11 @@
 1. Grouped convolutions (depthwise) are often the sensitive ones and cost nothing: 16 bits.
 2. Dense products: 8 bits, rounded so that later weights make up for earlier ones (`compensated_rounding.py`).
 3. A table of token rows: 8 bits; the rows that fill most places are made exact (`token_table.py`).
-4. If the file's cosine is not good enough then, each product's part of the error is measured: one session has the weights
-   as inputs with default values, so that each can be replaced in turn. Errors (1 - cosine) of different weights are nearly
-   independent and add up, so those that cost most error per byte go to 16 bits until the sum fits; then the file's cosine
-   is measured again, and the plan tightened until it fits too.
+4. If the file's cosine is not good enough then, each product's part of the error is measured on the inputs that came off
+   worst: one session has the weights as inputs with default values, so that each can be replaced in turn. Errors
+   (1 - cosine) of different weights are nearly independent and add up, so weights are raised, those first that gain most
+   per byte, from a scale per channel to scales per group of inputs, then to 16 bits, until the sum fits; then the file's
+   cosine is measured again, and the plan tightened until it fits too.
 
 What inputs the moments come from and what inputs the cosine is measured on are different ones; `verify` takes others still.
 """
@@ -26,9 +27,11 @@ from .quantisation import int8_channels
 from .token_table import table_constants
 from .weight_storage import weight_axes, write_w8
 
-ROUNDS, TIGHTER = 7, 0.6
+ROUNDS, TIGHTER = 7, 0.55
 MEASURED = 3  # inputs that single weights are judged on
-HALF_SHARE = 0.1  # of all weights; more than this in 16 bits is not what `w8` promises
+GROUP, GROUP_GAIN = 32, 0.6  # inputs that share a scale; the share of a weight's error that this takes away
+GROUP_BYTES = 2 / GROUP  # per weight
+HALF_SHARE = 0.1  # of all weights; more than this in further bytes is not what `w8` promises
 
 
 @dataclass
@@ -55,52 +58,65 @@ def run_each(session, inputs):
     return np.concatenate([session.run(None, {name: inputs[i : i + 1]})[0] for i in range(len(inputs))])
 
 
-def rounded(weight, axis, moment):
-    """Values and scales of a product's weight, as it lies in the graph."""
+def rounded(weight, axis, moment, group=None):
+    """Values and scales of a product's weight, as it lies in the graph; None if its inputs do not fall into groups."""
+    rows = weight.reshape(len(weight), -1) if axis == 0 else np.ascontiguousarray(weight.T)
+    if group and rows.shape[1] % group:
+        return None
+    values, scales = compensated_int8(rows, moment, group)
+    if group:
+        values = values.reshape(len(rows), -1, group)
+        return (values, scales) if axis == 0 else tuple(np.ascontiguousarray(x.transpose(1, 2, 0)) for x in (values, scales))
     if axis == 0:
-        values, scales = compensated_int8(weight.reshape(len(weight), -1), moment)
         return values.reshape(weight.shape), scales.reshape(-1, *[1] * (weight.ndim - 1))
-    values, scales = compensated_int8(np.ascontiguousarray(weight.T), moment)
     return np.ascontiguousarray(values.T), scales.T
 
 
 def errors_of_weights(model, int8, inputs):
     """name -> mean 1 - cosine of the output's rows when only this weight is in int8."""
     session = passing_session(model, extra_inputs=int8)
+    shapes = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer if tensor.name in int8}
     feeds = {model.graph.input[0].name: inputs}
     exact = session.run(None, feeds)[0]
     errors = {}
     for name, (values, scales) in int8.items():
-        changed = session.run(None, {**feeds, name: values * scales})[0]
+        changed = session.run(None, {**feeds, name: (values * scales).reshape(shapes[name])})[0]
         errors[name] = float(1 - cosines(changed, exact).mean())
     return errors
 
 
-def reached_by(plan: Plan, source: Path, inputs, exact):
+def raises(errors, sizes, fine):
+    """(name, gain, further bytes, whether to 16 bits) of everything that can be raised, best gain per byte first."""
+    steps = []
+    for name, error in errors.items():
+        gain, size = GROUP_GAIN * error if name in fine else 0, sizes[name]
+        if gain:
+            steps.append((name, gain, size * GROUP_BYTES, False))
+        steps.append((name, error - gain, size * (1 - GROUP_BYTES if gain else 1), True))
+    return sorted(steps, key=lambda step: step[1] / step[2], reverse=True)
+
+
+def raise_weights(plan: Plan, coarse, fine, errors, sizes, budget):
+    """Puts into `plan` what leaves `budget` of the errors, as far as the file may grow."""
+    left, room = sum(errors.values()), HALF_SHARE * sum(sizes.values()) - sum(sizes[name] for name in plan.in_half)
+    plan.int8 |= coarse
+    for name, gain, further, to_half in raises(errors, sizes, fine):
+        if left <= budget:
+            return
+        if further > room:
+            continue
+        left, room = left - gain, room - further
+        if to_half:
+            plan.in_half.add(name)
+        else:
+            plan.int8[name] = fine[name]
+
+
+def outputs_of(plan: Plan, source: Path, inputs):
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "w8.onnx"
         plan.write(source, file)
-        return float(cosines(run_each(make_session(file), inputs), exact).min())
-
-
-def raise_to(target, plan: Plan, errors, sizes, measure):
-    """Moves weights to 16 bits, the dearest first, until `measure` gives `target` or the file would be too large."""
-    order = sorted(errors, key=lambda name: errors[name] / sizes[name], reverse=True)
-    room = HALF_SHARE * sum(sizes.values())
-    budget = 1 - target  # errors are means and the target is for the worst input: this is only where to start
-    always = set(plan.in_half)
-    for _ in range(ROUNDS):
-        left, plan.in_half = sum(errors.values()), set(always)
-        for name in order:
-            if left <= budget:
-                break
-            if sum(sizes[other] for other in plan.in_half) + sizes[name] <= room:
-                left -= errors[name]
-                plan.in_half.add(name)
-        plan.reached = measure()
-        if plan.reached >= target:
-            return
-        budget *= TIGHTER
+        return run_each(make_session(file), inputs)
 
 
 def plan_w8(source: Path, inputs, checks, target):
@@ -109,19 +125,31 @@ def plan_w8(source: Path, inputs, checks, target):
     axes = weight_axes(model.graph)
     tensors = {tensor.name: tensor for tensor in model.graph.initializer if tensor.name in axes}
     sizes = {name: int(np.prod(tensor.dims)) for name, tensor in tensors.items()}
-    plan = Plan(in_half=grouped(model.graph, axes))
-    dense = {}
-    for name, moment in input_moments(model, axes.keys() - plan.in_half, inputs):
-        dense[name] = rounded(numpy_helper.to_array(tensors[name]), axes[name], moment)
-    plan.int8 |= dense
+    depthwise = grouped(model.graph, axes)
+    plan, coarse, fine = Plan(in_half=set(depthwise)), {}, {}
+    for name, moment in input_moments(model, axes.keys() - depthwise, inputs):
+        weight = numpy_helper.to_array(tensors[name])
+        coarse[name], fine[name] = (rounded(weight, axes[name], moment, group) for group in (None, GROUP))
+    fine = {name: stored for name, stored in fine.items() if stored}
     tables, plan.constants = table_constants(model.graph)
-    plan.int8 |= tables
-    for name in axes.keys() - plan.in_half - plan.int8.keys():
-        plan.int8[name] = int8_channels(numpy_helper.to_array(tensors[name]), axes[name])
-    exact = run_each(make_session(source), checks)
-    plan.reached = reached_by(plan, source, checks, exact)
-    if plan.reached < target:
-        errors = errors_of_weights(model, {name: plan.int8[name] for name in plan.int8.keys() - tables.keys()}, inputs[:MEASURED])
-        del model, tensors
-        raise_to(target, plan, errors, sizes, lambda: reached_by(plan, source, checks, exact))
+    for name in axes.keys() - depthwise - tables.keys() - coarse.keys():
+        coarse[name] = int8_channels(numpy_helper.to_array(tensors[name]), axes[name])
+    plan.int8 = tables | coarse
+
+    every = np.concatenate([checks, inputs])
+    exact = run_each(make_session(source), every)
+    similar = cosines(outputs_of(plan, source, every), exact)
+    plan.reached = float(similar[: len(checks)].min())
+    if plan.reached >= target:
+        return plan
+    errors = errors_of_weights(model, coarse, every[similar.argsort()[:MEASURED]])
+    del model, tensors
+    budget = 1 - target
+    for _ in range(ROUNDS):
+        plan.in_half = set(depthwise)
+        raise_weights(plan, coarse, fine, errors, sizes, budget)
+        plan.reached = float(cosines(outputs_of(plan, source, checks), exact[: len(checks)]).min())
+        if plan.reached >= target:
+            break
+        budget *= TIGHTER
     return plan

@@ -101,8 +101,17 @@ class Storage:
         self.restored(name, self.constant(f"{name}/fp16", self.take(name).astype(np.float16)))
 
     def as_int8(self, name, values, scales):
-        self.take(name)
-        self.restored(name, self.constant(f"{name}/int8", values), self.constant(f"{name}/scales", scales))
+        """`values` of the weight's own shape, or with its inputs in groups, whose `scales` are fp16."""
+        shape = self.take(name).shape
+        stored, factors = self.constant(f"{name}/int8", values), self.constant(f"{name}/scales", scales)
+        if values.shape == shape:
+            self.restored(name, stored, factors)
+            return
+        widened, grouped = f"{name}/factors", f"{name}/groups"
+        self.nodes.append(helper.make_node("Cast", [factors], [widened], name=widened, to=TensorProto.FLOAT))
+        self.nodes += self.restoring(stored, widened, grouped, grouped)
+        shape = self.constant(f"{name}/shape", np.array(shape, np.int64))
+        self.nodes.append(helper.make_node("Reshape", [grouped, shape], [name], name=f"{name}/restore"))
 
     def write(self, target: Path):
         for node in reversed(self.nodes):

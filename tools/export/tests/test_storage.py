@@ -13,9 +13,9 @@ from mclip_export.folded_norms import fold_norms
 from mclip_export.input_moments import input_moments
 from mclip_export.onnx_session import cosines, make_session
 from mclip_export.quantisation import int8_channels
-from mclip_export.storage_plan import Plan, plan_w8
+from mclip_export.storage_plan import Plan, plan_w8, raise_weights, rounded
 from mclip_export.token_table import PADDING
-from mclip_export.weight_storage import write_half, write_w8
+from mclip_export.weight_storage import weight_axes, write_half, write_w8
 
 RNG = np.random.default_rng(0)
 
@@ -36,6 +36,36 @@ def test_compensated_rounding_keeps_outputs_better_than_nearest():
         return np.linalg.norm(unseen @ (restored - weight).T)
 
     assert error(values * scales) < 0.4 * error(nearest * steps)
+
+
+def test_grouped_scales_are_better_still_and_cover_every_weight():
+    inputs, sizes = correlated(400, 320), np.repeat(3.0 ** np.arange(-5, 5), 32)
+    weight = (RNG.standard_normal((40, 320)) * sizes).astype(np.float32)
+    moment = inputs.T @ inputs / len(inputs)
+    values, scales = compensated_int8(weight, moment, 32)
+    coarse, steps = compensated_int8(weight, moment)
+    assert scales.dtype == np.float16 and scales.shape == (40, 10, 1)
+    assert (np.abs(weight.reshape(40, 10, 32)) <= 127.001 * scales.astype(np.float32)).all()
+    restored = (values.reshape(40, 10, 32) * scales.astype(np.float32)).reshape(weight.shape)
+    assert np.abs(restored - weight).mean() < 0.5 * np.abs(coarse * steps - weight).mean()
+
+
+def test_groups_are_restored_as_they_were_rounded(vision, tmp_path):
+    module, pixels, file = vision
+    graph = onnx.load(file).graph
+    weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    int8 = {}
+    for name, moment in input_moments(onnx.load(file), weight_axes(graph).keys(), pixels.numpy()):
+        stored = rounded(weights[name], weight_axes(graph)[name], moment, 32)
+        if stored:
+            int8[name] = stored
+    assert len(int8) == 1  # 64 -> 300: the others' inputs do not fall into groups of 32
+    Plan(int8=int8).write(file, tmp_path / "w8.onnx")
+    assert take_weights(module, file, tmp_path / "w8.onnx")[1] == 0
+    assert np.abs(module(pixels).detach().numpy() - run(tmp_path / "w8.onnx", pixels)).max() < 1e-5
+    [(name, (values, scales))] = int8.items()
+    restored = (values * scales.astype(np.float32)).reshape(weights[name].shape)
+    assert np.allclose(constants_of(onnx.load(tmp_path / "w8.onnx").graph)[name], restored)
 
 
 def test_independent_inputs_leave_nothing_to_compensate():
@@ -105,7 +135,9 @@ def test_moments_are_those_of_the_inputs(vision):
     patches = nn.functional.unfold(pixels, 3, padding=1, stride=2).transpose(1, 2).reshape(-1, 27)
     assert sorted(len(moment) for moment in found.values()) == [8, 27, 64, 300]  # none for the depthwise one
     moment = next(moment for moment in found.values() if len(moment) == 27)
-    assert np.allclose(moment, (patches.T @ patches / len(patches)).numpy(), atol=1e-5)
+    importance = 1 / module(pixels).detach().square().mean(1)
+    weighted = patches * importance.repeat_interleave(64)[:, None]
+    assert np.allclose(moment, (weighted.T @ patches / len(patches)).numpy(), rtol=1e-3, atol=1e-4)
 
 
 def test_a_plan_meets_its_target_and_pytorch_agrees_on_its_weights(vision, tmp_path):
@@ -174,3 +206,15 @@ def test_a_weight_that_no_parameter_has_is_counted(vision, tmp_path):
     onnx.save(graph, tmp_path / "other.onnx")
     Plan().write(tmp_path / "other.onnx", tmp_path / "w8.onnx")
     assert take_weights(module, tmp_path / "other.onnx", tmp_path / "w8.onnx")[1] == 1
+
+
+def test_weights_are_raised_where_it_gains_most_per_byte_and_only_as_far_as_there_is_room():
+    sizes, errors = {"large": 10_000, "dear": 400, "cheap": 400}, {"large": 1e-3, "dear": 1e-3, "cheap": 1e-6}
+    coarse = dict.fromkeys(sizes, "coarse")
+    fine = {"large": "fine", "dear": "fine"}
+    plan = Plan()
+    raise_weights(plan, coarse, fine, errors, sizes, 0)  # room for 1,080 bytes: not for all of `large` in 16 bits
+    assert plan.in_half == {"dear"} and plan.int8["large"] == "fine"
+    plan = Plan()
+    raise_weights(plan, coarse, fine, errors, sizes, 1.5e-3)
+    assert plan.in_half == set() and plan.int8 == {"large": "coarse", "dear": "fine", "cheap": "coarse"}
