@@ -1,16 +1,13 @@
 /** The computing half on Node.js: sessions on onnxruntime-node. */
 import { MclipError } from '@mclip/core';
-import type { ModelFile, Runtime, SessionOptions } from '@mclip/core/adapter';
+import type { ModelFile, Runtime, Session, SessionOptions } from '@mclip/core/adapter';
 import { InferenceSession } from 'onnxruntime-node';
 import { decodeImage } from './decode-image.js';
 import { openFile } from './open-file.js';
 
 export const nodeRuntime: Runtime = { createSession, openFile, decodeImage };
 
-async function createSession(
-  file: ModelFile,
-  { device, numThreads, lean = false }: SessionOptions,
-): Promise<InferenceSession> {
+async function createSession(file: ModelFile, { device, numThreads, lean = false }: SessionOptions): Promise<Session> {
   const options: InferenceSession.SessionOptions = {
     executionProviders: [device],
     graphOptimizationLevel: lean ? 'extended' : 'all', // 'all' keeps a second copy of weights, in blocks of channels
@@ -20,7 +17,8 @@ async function createSession(
     logSeverityLevel: 3,
   };
   try {
-    return await InferenceSession.create(file as string, options);
+    const session = await InferenceSession.create(file as string, options);
+    return device === 'cpu' ? session : guarded(session, device);
   } catch (cause) {
     const message = (cause as Error).message;
     if (/bad_alloc|memory/i.test(message)) {
@@ -31,4 +29,14 @@ async function createSession(
     }
     throw new MclipError('MODEL_CORRUPT', `onnxruntime cannot load ${file}: ${message}`, { cause });
   }
+}
+
+/** Whatever goes wrong on a GPU while it runs is the GPU's failure. */
+function guarded(session: InferenceSession, device: string): Session {
+  const { inputNames, outputNames, inputMetadata } = session;
+  const run = (...args: Parameters<Session['run']>) =>
+    session.run(...args).catch((cause: Error) => {
+      throw new MclipError('DEVICE_LOST', `Device '${device}' failed while running: ${cause.message}`, { cause });
+    });
+  return { inputNames, outputNames, inputMetadata, run: run as Session['run'], release: () => session.release() };
 }

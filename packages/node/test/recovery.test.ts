@@ -2,10 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { type BundledModel, Classifier, type ClassifierOptions } from '@mclip/core';
+import { type BundledModel, Captioner, Classifier, type ClassifierOptions, Embedder, MclipError } from '@mclip/core';
 import type { Platform } from '@mclip/core/adapter';
-import { nanoClip } from '@mclip/nano';
-import { expect, test } from 'vitest';
+import { nanoClip, nanoVlm } from '@mclip/nano';
+import { describe, expect, test } from 'vitest';
 import { nodePlatform } from '../src/platform.js';
 import { workerPort } from '../src/worker-port.js';
 import { notANumber, type OtherDevice, otherDevice, type Spoil } from './support/other-device.js';
@@ -16,13 +16,15 @@ const picture = (name: string) =>
 const top = async (classifier: Classifier<unknown>, image: unknown) => (await classifier.classify(image))[0]!.label;
 
 /** Of unknown size, so that 'auto' tries the other device first. */
-const model: BundledModel = (() => {
-  const manifest = structuredClone(nanoClip.manifest) as {
+function ofUnknownSize(model: BundledModel): BundledModel {
+  const manifest = structuredClone(model.manifest) as {
     graphs: Record<string, { files: { w8: { bytes: number | null } } }>;
   };
   for (const graph of Object.values(manifest.graphs)) graph.files.w8.bytes = null;
-  return { manifest, fileUrl: (file) => nanoClip.fileUrl(file) };
-})();
+  return { manifest, fileUrl: (file) => model.fileUrl(file) };
+}
+
+const model = ofUnknownSize(nanoClip);
 
 const classifierOn = ({ platform }: OtherDevice, options: ClassifierOptions = {}) =>
   Classifier.create<unknown>(platform, labels, { model, worker: false, ...options });
@@ -207,4 +209,107 @@ test('disposing while a worker is being replaced leaves nothing behind', async (
   for (const worker of machine.workers) {
     if (worker.threadId !== -1) await new Promise((resolve) => worker.once('exit', resolve));
   }
+});
+
+describe('captioners', () => {
+  const captionerOn = (other: OtherDevice) =>
+    Captioner.create<unknown>(
+      { ...other.platform, autoDevices: () => ['cuda', 'cpu'] },
+      { model: ofUnknownSize(nanoVlm), worker: false },
+    );
+  /** As adapters say it. */
+  const lostDevice: Spoil = () => {
+    throw new MclipError('DEVICE_LOST', 'the GPU hung up');
+  };
+  const image = picture('airplane');
+  /** Runs of the self-check: vision, the beginning, the question. */
+  const CHECK = 3;
+
+  test('a caption is repeated, on the same device and then on the next', async () => {
+    const well = await captionerOn(otherDevice((outputs) => outputs));
+    const expected = await well.caption(image);
+    const once = await captionerOn(otherDevice(only(CHECK + 3, lostDevice)));
+    expect(await once.caption(image)).toBe(expected);
+    expect(once.device).toMatchObject({ name: 'cuda', rejected: [] });
+    const always = await captionerOn(otherDevice(from(CHECK + 3, lostDevice)));
+    expect(await always.caption(image)).toBe(expected);
+    expect(always.device).toMatchObject({ name: 'cpu', rejected: [{ name: 'cuda' }] });
+    for (const captioner of [well, once, always]) await captioner.dispose();
+  });
+
+  test('a stream that has said something ends with DEVICE_LOST, what it said was right, and the next one works', async () => {
+    const well = await captionerOn(otherDevice((outputs) => outputs));
+    const expected = await well.caption(image);
+    const captioner = await captionerOn(otherDevice(only(CHECK + 6, lostDevice)));
+    let said = '';
+    const streaming = (async () => {
+      for await (const delta of captioner.stream(image)) said += delta;
+    })();
+    await expect(streaming).rejects.toMatchObject({ code: 'DEVICE_LOST' });
+    expect(said).not.toBe('');
+    expect(expected.startsWith(said)).toBe(true);
+    expect(await captioner.caption(image)).toBe(expected);
+    await captioner.dispose();
+    await well.dispose();
+  });
+
+  test('pictures and chats of before are gone, and say so', async () => {
+    let broken = false;
+    const captioner = await captionerOn(otherDevice((outputs, run) => (broken ? lostDevice(outputs, run) : outputs)));
+    const encoded = await captioner.encodeImage(image);
+    const chat = captioner.chat(encoded);
+    await chat.ask('What is it?');
+    broken = true;
+    await expect(chat.ask('Is it alive?')).rejects.toMatchObject({ code: 'DEVICE_LOST' });
+    broken = false;
+    await expect(chat.ask('Is it alive?')).rejects.toThrow('Encode the image again');
+    await expect(captioner.caption(encoded)).rejects.toThrow('Encode the image again');
+    expect(await captioner.caption(image)).not.toBe('');
+    await captioner.dispose();
+  });
+
+  test('a worker that was terminated is replaced', async () => {
+    const machine = withWorkers(new URL('../dist/vlm-worker.js', import.meta.url));
+    const captioner = await Captioner.create<unknown>(machine.platform, { model: nanoVlm });
+    const expected = await captioner.caption(image);
+    await machine.workers[0]!.terminate();
+    expect(await captioner.caption(image)).toBe(expected);
+    const call = captioner.caption(image);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await machine.workers[1]!.terminate();
+    expect(await call).toBe(expected);
+    await captioner.dispose();
+  });
+});
+
+test('classifiers and embedders with the same options share one model, and the last one frees it', async () => {
+  const machine = withWorkers();
+  const [first, second, embedder] = await Promise.all([
+    inWorker(machine),
+    Classifier.create<unknown>(machine.platform, ['red', 'blue'], { model: nanoClip }),
+    Embedder.create<unknown>(machine.platform, { model: nanoClip }),
+  ]);
+  expect(machine.workers).toHaveLength(1);
+  await first.dispose();
+  await first.dispose();
+  await embedder.dispose();
+  expect(await second.classify(picture('rose'))).toHaveLength(2);
+  await second.dispose();
+  expect(machine.workers[0]!.threadId).toBe(-1);
+  const other = await Classifier.create<unknown>(machine.platform, labels, { model: nanoClip, numThreads: 1 });
+  const different = await inWorker(machine);
+  expect(machine.workers).toHaveLength(3);
+  await other.dispose();
+  await different.dispose();
+});
+
+test('a creation that is aborted does not take along another that shares its model', async () => {
+  const machine = withWorkers();
+  const stop = new AbortController();
+  const aborted = Classifier.create<unknown>(machine.platform, labels, { model: nanoClip, signal: stop.signal });
+  const other = inWorker(machine);
+  stop.abort('no');
+  await expect(aborted).rejects.toBe('no');
+  expect(await top(await other, picture('rose'))).toBe('rose');
+  await (await other).dispose();
 });

@@ -51,16 +51,43 @@ async function createSession(file: ModelFile, options: SessionOptions, settings:
       }),
     );
     const { inputNames, outputNames, inputMetadata } = session;
+    const guard = await lossGuard(device, env);
     return {
       inputNames,
       outputNames,
       inputMetadata,
-      run: ((...args: Parameters<Session['run']>) => inTurn(() => session.run(...args))) as Session['run'],
+      run: ((...args: Parameters<Session['run']>) => inTurn(() => guard(() => session.run(...args)))) as Session['run'],
       release: () => inTurn(() => session.release()),
     };
   } catch (cause) {
     throw typedError(cause, device, wasm);
   }
+}
+
+/**
+ * Runs that ended with the device, or with onnxruntime itself, become `DEVICE_LOST`: also those that gave a result, since
+ * what is read from a lost GPU may be zeros.
+ */
+async function lossGuard(device: WebDevice, env: Onnxruntime['env']) {
+  let lost: string | null = null;
+  if (device === 'webgpu') {
+    const gpu = (await env.webgpu.device) as { lost: Promise<{ reason: string; message: string }> };
+    gpu.lost.then(({ reason, message }) => {
+      lost = message || reason;
+    });
+  }
+  const failed = (why: string, cause?: unknown) =>
+    new MclipError('DEVICE_LOST', `Device '${device}' was lost while running: ${why}`, { cause });
+  return async <T>(run: () => Promise<T>): Promise<T> => {
+    if (lost !== null) throw failed(lost);
+    const result = await run().catch((cause) => {
+      const stopped = cause instanceof WebAssembly.RuntimeError || /bad_alloc|out of memory/i.test(message(cause));
+      if (device === 'webgpu' || stopped) throw failed(lost ?? message(cause), cause);
+      throw cause;
+    });
+    if (lost !== null) throw failed(lost);
+    return result;
+  };
 }
 
 async function checkAdapter(): Promise<void> {

@@ -6,7 +6,7 @@ import { raceSignal } from '../abort.js';
 import { type ResolvedSettings, resolveSettings } from '../configure.js';
 import { MclipError } from '../errors.js';
 import { checkDevice, type Device } from '../model/device.js';
-import { Host, LostRun } from '../model/host.js';
+import { canBeReadAgain, Host, LostRun } from '../model/host.js';
 import { locateModel } from '../model/locate.js';
 import type { GraphName, Manifest } from '../model/manifest.js';
 import { clipFamily } from '../model/presets.js';
@@ -119,7 +119,10 @@ export class ClipModel {
       if (answer instanceof Float32Array) return answer;
       throw new LostRun(answer.why, answer.pixelValues);
     };
-    return raceSignal(this.#host.run(encode, canBeReadAgain(image)), signal);
+    return raceSignal(
+      this.#host.run(encode, () => canBeReadAgain(image)),
+      signal,
+    );
   }
 
   /** Flat [texts, dim], each row L2-normalised. Loads the text graph on first use. */
@@ -164,12 +167,6 @@ export class ClipModel {
     });
     return this.#loader;
   }
-}
-
-/** What is read from where it lies gives the same picture again; pixels in the caller's hands may have changed. */
-function canBeReadAgain(image: unknown): boolean {
-  const source = (image as { image?: unknown } | null)?.image ?? image;
-  return typeof source === 'string' || source instanceof URL || source instanceof Blob;
 }
 
 /** Imported when asked for: with a worker, its code is the worker's. */

@@ -50,9 +50,9 @@ export class Host<E extends Computing> {
 
   /**
    * @param work may be called again, then with the error that ended the call before
-   * @param repeatable false: only when that error is a `LostRun`
+   * @param repeatable whether it may be then; a `LostRun` always may
    */
-  async run<T>(work: Work<E, T>, repeatable = true): Promise<T> {
+  async run<T>(work: Work<E, T>, repeatable: () => boolean = () => true): Promise<T> {
     let engine = await this.engine;
     const error = engine.stopped ?? this.broken;
     if (error !== null) {
@@ -84,3 +84,9 @@ export class Host<E extends Computing> {
 /** Not the call's fault, but that of what computed it. */
 export const isFailure = (engine: Computing, error: unknown): error is MclipError =>
   error === engine.stopped || (MclipError.isInstance(error) && error.code === 'DEVICE_LOST');
+
+/** What is read from where it lies gives the same picture again; pixels in the caller's hands may have changed. */
+export function canBeReadAgain(image: unknown): boolean {
+  const source = (image as { image?: unknown } | null)?.image ?? image;
+  return typeof source === 'string' || source instanceof URL || source instanceof Blob;
+}

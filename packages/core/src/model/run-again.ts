@@ -21,14 +21,14 @@ export async function runAgain<E extends Computing, T>(
   failed: E,
   work: Work<E, T>,
   error: MclipError,
-  repeatable: boolean,
+  repeatable: () => boolean,
 ): Promise<T> {
   let engine = failed;
   let before = error;
   for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
     const replacing = replaced(host, { failed: engine, error: before, demote: attempt > 0 });
     replacing.catch(() => {}); // where nobody waits, the next call hears of it
-    if (!repeatable && !(before instanceof LostRun)) throw before;
+    if (!repeatable() && !(before instanceof LostRun)) throw before;
     engine = await replacing;
     try {
       return await host.attempt(engine, work, before);

@@ -2,6 +2,7 @@
 import { raceSignal } from '../abort.js';
 import { MclipError } from '../errors.js';
 import type { Device } from '../model/device.js';
+import { canBeReadAgain } from '../model/host.js';
 import type { Platform } from '../platform.js';
 import { type Caption, captionOf } from './caption-result.js';
 import {
@@ -90,7 +91,8 @@ export class Captioner<ImageInput, Video = AsyncIterable<ImageInput>, Frame = Im
   /** Looks at the image once, for many questions. The result is accepted wherever an image is. */
   async encodeImage(image: ImageInput, options: ViewOptions = {}): Promise<EncodedImage> {
     this.#check();
-    return new EncodedImage(this.#model, await this.#model.encodeImage(image, options));
+    const encode = () => this.#model.encodeImage(image, options);
+    return new EncodedImage(this.#model, await this.#model.run(encode, () => canBeReadAgain(image)));
   }
 
   /** A conversation about one image; every turn takes in its own words only. Nothing happens before the first one. */
@@ -123,16 +125,18 @@ export class Captioner<ImageInput, Video = AsyncIterable<ImageInput>, Frame = Im
     );
     const { system = this.#model.manifest.prompt.system } = settings;
     const signal = this.#model.until(settings.signal);
-    return this.#withImage(image, settings, async ({ number }) => {
-      const scoring = this.#model.engine.score({ image: number, system, question, options }, signal);
-      const scores = await raceSignal(scoring, signal);
-      const highest = Math.max(...scores);
-      const weights = scores.map((score) => Math.exp(score - highest));
-      const total = weights.reduce((sum, weight) => sum + weight, 0);
-      return options
-        .map((option, index) => ({ option, probability: weights[index]! / total }))
-        .sort((a, b) => b.probability - a.probability);
-    });
+    const choosing = () =>
+      this.#withImage(image, settings, async ({ number }) => {
+        const scoring = this.#model.engine.score({ image: number, system, question, options }, signal);
+        const scores = await raceSignal(scoring, signal);
+        const highest = Math.max(...scores);
+        const weights = scores.map((score) => Math.exp(score - highest));
+        const total = weights.reduce((sum, weight) => sum + weight, 0);
+        return options
+          .map((option, index) => ({ option, probability: weights[index]! / total }))
+          .sort((a, b) => b.probability - a.probability);
+      });
+    return this.#model.run(choosing, () => canBeReadAgain(image));
   }
 
   /**
@@ -189,12 +193,19 @@ export class Captioner<ImageInput, Video = AsyncIterable<ImageInput>, Frame = Im
     checkText('system', system);
     const request = { chat: null, system, question: prompt, options: generationOptions(options) };
     const signal = this.#model.until(options.signal);
-    return this.#withImage(image, options, async ({ number, ...timings }) => {
-      const encodedMs = performance.now() - start;
-      const generating = this.#model.engine.generate({ image: number, ...request }, onText, signal);
-      const answer = await raceSignal(generating, signal);
-      return captionOf(answer, timings, encodedMs);
-    });
+    let said = false;
+    const say = (delta: string) => {
+      said = true;
+      onText(delta);
+    };
+    const answering = () =>
+      this.#withImage(image, options, async ({ number, ...timings }) => {
+        const encodedMs = performance.now() - start;
+        const generating = this.#model.engine.generate({ image: number, ...request }, say, signal);
+        const answer = await raceSignal(generating, signal);
+        return captionOf(answer, timings, encodedMs);
+      });
+    return this.#model.run(answering, () => !said && canBeReadAgain(image));
   }
 
   /** Lends the image to `work` by its number; what was encoded for this alone is forgotten afterwards. */

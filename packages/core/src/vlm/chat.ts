@@ -85,7 +85,11 @@ export class Chat {
         question,
         options: generation,
       };
-      const answer = await this.#model.engine.generate(request, onText, signal);
+      // what was said is gone with an engine that fails, so that a turn is not repeated
+      const answer = await this.#model.run(
+        () => this.#model.engine.generate(request, onText, signal),
+        () => false,
+      );
       signal.throwIfAborted();
       this.#turns++;
       return captionOf(answer, isFirst && this.#ownsImage ? image.timings : NO_TIME, encodedMs);

@@ -9,6 +9,7 @@ import { type PreprocessConfig, preprocess } from '../image/preprocess.js';
 import { cropRegion } from '../image/rgb-image.js';
 import type { SelfCheck } from '../model/canary.js';
 import { isReference } from '../model/device.js';
+import type { Computing } from '../model/host.js';
 import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings } from '../platform.js';
 import { Slots } from '../slots.js';
 import { Decoder, type KvCache } from './decoder.js';
@@ -70,7 +71,7 @@ export interface Answered
   promptTokens: number;
 }
 
-export interface VlmEngine {
+export interface VlmEngine extends Computing {
   /** The answer to the check, if there is one; a model whose answer is wrong is freed again. */
   load(request: VlmLoadRequest): Promise<Float32Array | null>;
   encodeImage(request: EncodeRequest, signal?: AbortSignal): Promise<EncodeTimings>;
@@ -80,7 +81,6 @@ export interface VlmEngine {
   forgetImage(image: number): Promise<void>;
   /** Not while a turn of it is under way. */
   forgetChat(chat: number): Promise<void>;
-  dispose(): Promise<void>;
 }
 
 interface ImageState {
@@ -119,6 +119,7 @@ export class LocalVlmEngine implements VlmEngine {
   readonly #images = new Map<number, ImageState>();
   /** After the last two turns: the caller may abort a turn that has just ended here. */
   readonly #chats = new Map<number, ChatState[]>();
+  readonly stopped = null;
   #loaded: Loaded | null = null;
   #disposed = false;
 
@@ -277,7 +278,10 @@ export class LocalVlmEngine implements VlmEngine {
   async #withPrefix<T>({ image, system }: QuestionRequest, work: (prefix: KvCache) => Promise<T>): Promise<T> {
     const state = this.#images.get(image);
     if (state === undefined)
-      throw new MclipError('DISPOSED', 'This encoded image was disposed; encode the image again.');
+      throw new MclipError(
+        'DISPOSED',
+        'This encoded image is gone: it was disposed, or lost with its worker or device. Encode the image again.',
+      );
     state.users++;
     try {
       let prefix = state.prefixes.get(system);
@@ -314,6 +318,10 @@ export class LocalVlmEngine implements VlmEngine {
   async forgetChat(chat: number): Promise<void> {
     for (const { cache } of this.#chats.get(chat) ?? []) cache.dispose();
     this.#chats.delete(chat);
+  }
+
+  abandon(): Promise<void> {
+    return Promise.resolve();
   }
 
   /** Waits for the run under way, then frees everything. */

@@ -2,7 +2,7 @@
  * A captioner's model onto a device that proves itself. Loaded only while a model is: what runs already needs none of it.
  */
 import type { ResolvedSettings } from '../configure.js';
-import { autoDevices, type Workload } from '../model/auto-devices.js';
+import { autoDevices, type Candidates, type Workload } from '../model/auto-devices.js';
 import { isLossy, type SelfCheck } from '../model/canary.js';
 import type { Device } from '../model/device.js';
 import { loadOnFirstDevice } from '../model/first-device.js';
@@ -22,6 +22,8 @@ export interface VlmPlacing {
   located: LocatedModel<VlmManifest>;
   options: CaptionerOptions;
   engine: VlmEngine;
+  /** Set after a failure while running: the devices that are left, which answer again whatever was found before. */
+  candidates?: Candidates;
   startEngine(): Promise<VlmEngine>;
   fetch(dtypes: VlmDtypes): Promise<FetchedVlm>;
 }
@@ -32,7 +34,8 @@ export async function placeVlm(placing: VlmPlacing): Promise<Device> {
   const { device: asked = 'auto', memory = 'auto' } = options;
   const { canary } = located.manifest;
   const candidates =
-    asked === 'auto' ? await autoDevices(platform, await workload(placing)) : { devices: [asked], rejected: [] };
+    placing.candidates ??
+    (asked === 'auto' ? await autoDevices(platform, await workload(placing)) : { devices: [asked], rejected: [] });
   return loadOnFirstDevice(platform, settings, asked, candidates, async (device) => {
     const { half, memoryBytes } = await platform.deviceFacts(device);
     const dtypes = chooseVlmDtypes(located, device, options.dtype, half);
@@ -53,7 +56,7 @@ export async function placeVlm(placing: VlmPlacing): Promise<Device> {
     };
     const hashes = graphs.map(({ sha256 }) => sha256);
     await loadChecked({
-      ...{ platform, settings, device, what: 'first logits', again: false, answerOf },
+      ...{ platform, settings, device, what: 'first logits', again: placing.candidates !== undefined, answerOf },
       dtype: isLossy(dtypes.vision) ? dtypes.vision : dtypes.decoder,
       sha256: hashes.includes(null) ? null : hashes.join(' '),
       expected: canary && Float32Array.from(canary.logits),

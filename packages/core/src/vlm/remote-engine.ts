@@ -17,11 +17,22 @@ import type { VlmManifest } from './vlm-manifest.js';
 export class RemoteVlmEngine implements VlmEngine {
   readonly #client: WorkerClient;
   readonly #opened: Promise<void>;
+  #started = false;
 
   constructor(port: WorkerPort, manifest: VlmManifest, settings: RuntimeSettings) {
     this.#client = new WorkerClient(port);
     this.#opened = this.#client.call('open', { manifest, settings });
-    this.#opened.catch(() => {}); // reported by the first load
+    this.#opened.then(
+      () => {
+        this.#started = true;
+      },
+      () => {}, // reported by the first load
+    );
+  }
+
+  /** A worker that never started would not start the next time either. */
+  get stopped(): MclipError | null {
+    return this.#started ? this.#client.stopped : null;
   }
 
   async load(request: VlmLoadRequest): Promise<Float32Array | null> {
@@ -54,6 +65,10 @@ export class RemoteVlmEngine implements VlmEngine {
   async dispose(): Promise<void> {
     this.#client.cancelAll(new MclipError('DISPOSED', 'The model was disposed while this call was under way.'));
     await this.#client.call('dispose', {}).catch(() => {}); // a worker that died is disposed of
-    await this.#client.terminate(new MclipError('DISPOSED', 'The model was disposed.'));
+    await this.abandon();
+  }
+
+  abandon(): Promise<void> {
+    return this.#client.terminate(new MclipError('DISPOSED', 'The model was disposed.'));
   }
 }

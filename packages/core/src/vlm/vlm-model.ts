@@ -2,7 +2,9 @@
 import { raceSignal } from '../abort.js';
 import { type ResolvedSettings, resolveSettings } from '../configure.js';
 import { MclipError } from '../errors.js';
+import type { Candidates } from '../model/auto-devices.js';
 import { checkDevice, type Device } from '../model/device.js';
+import { Host, type Restart } from '../model/host.js';
 import { type LocatedModel, locateModel } from '../model/locate.js';
 import type { ManifestFile } from '../model/manifest.js';
 import { DownloadProgress } from '../model/progress.js';
@@ -18,9 +20,12 @@ export type FetchedVlm = Pick<VlmLoadRequest, 'vision' | 'decoder' | 'rows' | 't
 
 export class VlmModel {
   readonly manifest: VlmManifest;
-  readonly engine: VlmEngine;
   readonly platform: Platform;
-  readonly device: Device;
+  engine: VlmEngine;
+  device: Device;
+  readonly #parts: Parts;
+  readonly #options: CaptionerOptions;
+  readonly #host: Host<VlmEngine>;
   readonly #settings: ResolvedSettings;
   readonly #disposing = new AbortController();
   #lastNumber = 0;
@@ -41,7 +46,7 @@ export class VlmModel {
     const engine = await startEngine();
     try {
       const parts = { platform, settings, located, engine, startEngine };
-      return new VlmModel(parts, await raceSignal(loadOnDevice(parts, options), signal));
+      return new VlmModel(parts, await raceSignal(loadOnDevice(parts, options), signal), options);
     } catch (error) {
       const disposing = engine.dispose();
       if (!signal?.aborted) await disposing; // loading that is aborted ends unseen
@@ -50,12 +55,43 @@ export class VlmModel {
     }
   }
 
-  private constructor({ platform, settings, located, engine }: Parts, device: Device) {
+  private constructor(parts: Parts, device: Device, options: CaptionerOptions) {
+    const { platform, settings, located, engine } = parts;
     this.platform = platform;
     this.manifest = located.manifest;
     this.engine = engine;
     this.device = device;
     this.#settings = settings;
+    this.#parts = parts;
+    this.#options = options;
+    this.#host = new Host(Promise.resolve(engine), (restart) => this.#restart(restart));
+  }
+
+  /**
+   * Work of the engine, which is replaced when its worker stops or its device is lost.
+   *
+   * @param repeatable whether the work may then be done again; pictures and chats of before are gone
+   */
+  run<T>(work: () => Promise<T>, repeatable: () => boolean): Promise<T> {
+    return this.#host.run(work, repeatable);
+  }
+
+  async #restart(restart: Restart<VlmEngine>): Promise<VlmEngine> {
+    const { remaining } = await import('../model/run-again.js');
+    const { platform, startEngine } = this.#parts;
+    const { signal } = this.#disposing;
+    signal.throwIfAborted();
+    const { onProgress, ...options } = this.#options;
+    const candidates = remaining(this.device, options.device ?? 'auto', platform.autoDevices(), restart);
+    const engine = await startEngine();
+    try {
+      this.device = await loadOnDevice({ ...this.#parts, engine }, { ...options, signal }, candidates);
+      this.engine = engine;
+      return engine;
+    } catch (error) {
+      await engine.dispose();
+      throw error;
+    }
   }
 
   /** The caller's signal, or the end of the model. */
@@ -88,7 +124,8 @@ export class VlmModel {
 
   async dispose(): Promise<void> {
     this.#disposing.abort(new MclipError('DISPOSED', 'The captioner was disposed.'));
-    await this.engine.dispose();
+    const engine = await this.#host.engine;
+    await engine.dispose();
   }
 }
 
@@ -101,9 +138,10 @@ interface Parts {
 }
 
 /** Fetches and loads on the first device that works: the files depend on it. */
-async function loadOnDevice(parts: Parts, options: CaptionerOptions): Promise<Device> {
+async function loadOnDevice(parts: Parts, options: CaptionerOptions, candidates?: Candidates): Promise<Device> {
   const { placeVlm } = await import('./place-vlm.js');
-  return placeVlm({ ...parts, options, fetch: (dtypes) => fetchFiles(parts, dtypes, options) });
+  const fetch = (dtypes: VlmDtypes) => fetchFiles(parts, dtypes, options);
+  return placeVlm({ ...parts, options, fetch, ...(candidates && { candidates }) });
 }
 
 async function fetchFiles(
