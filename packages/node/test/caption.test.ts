@@ -128,7 +128,7 @@ test.each([true, false])(
   'memory low: conversations go on while other pictures are looked at (worker: %s)',
   async (worker) => {
     const low = await captionerOf({ memory: 'low', worker });
-    const first = questions.find(({ picture: index }) => index === conversation.picture)!;
+    const first = firstTurn();
     const chat = low.chat(image(conversation.picture));
     const one = await chat.generate(first.question, { maxNewTokens: first.answer.length });
     expect(one.tokens).toEqual(first.answer);
