@@ -1,6 +1,7 @@
 /** mclip for Node.js: everything public is listed here. */
 export type {
   AnswerOptions,
+  Availability,
   BundledModel,
   Caption,
   CaptionerOptions,
@@ -19,6 +20,7 @@ export type {
   MclipErrorCode,
   ModelOptions,
   ModelSpec,
+  Models,
   OnProgress,
   Preprocessing,
   Progress,
@@ -26,8 +28,11 @@ export type {
   Region,
   ScoreFunction,
   Settings,
+  StoredFile,
+  StoredModel,
   StreamOptions,
   Templates,
+  VerifiedModel,
   ViewOptions,
   Watched,
   WatchedCaption,
@@ -43,3 +48,4 @@ export {
   type Embedder,
 } from './create.js';
 export type { ImageSource } from './image-source.js';
+export { availability, models } from './models.js';

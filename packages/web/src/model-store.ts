@@ -3,7 +3,9 @@ import { webNetwork } from './network.js';
 import { openShelf } from './store/shelf.js';
 import { ShelfReader } from './store/shelf-reader.js';
 
-const store = /* @__PURE__ */ modelStore(async () => new ShelfReader(await openShelf()), webNetwork);
+export const openStore = async () => new ShelfReader(await openShelf());
+
+const store = /* @__PURE__ */ modelStore(openStore, webNetwork);
 /** For what is part of the application itself: `blob:`, `data:`, the files of an extension. */
 const passing = /* @__PURE__ */ modelStore(async () => {
   const { memoryShelf } = await import('./store/other-shelves.js');

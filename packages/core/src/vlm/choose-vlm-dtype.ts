@@ -1,6 +1,6 @@
 import { MclipError } from '../errors.js';
 import type { LocatedModel } from '../model/locate.js';
-import { DTYPES, type Dtype } from '../model/manifest.js';
+import { DTYPES, type Dtype, type ManifestFile } from '../model/manifest.js';
 import type { DeviceName } from '../platform.js';
 import type { CaptionerOptions } from './captioner-options.js';
 import type { RowDtype, VlmManifest } from './vlm-manifest.js';
@@ -49,6 +49,23 @@ export function chooseVlmDtypes(
     vision: choose('vision', AUTO_VISION),
     decoder: choose('decoder', AUTO_DECODER[device] ?? AUTO_DECODER_GPU),
   };
+}
+
+/** Vision, decoder, and rows of the embedding, in this order; each may have external weights. */
+export function vlmFiles(
+  manifest: VlmManifest,
+  { vision, decoder }: VlmDtypes,
+): [ManifestFile, ManifestFile, ManifestFile] {
+  const { graphs, embedding } = manifest;
+  const rowDtype = chooseRows(manifest);
+  const rows = rowDtype === null ? embedGraph(manifest) : embedding!.files[rowDtype]!;
+  return [graphs.vision.files[vision]!, graphs.decoder.files[decoder]!, rows];
+}
+
+/** For models without a table of rows. */
+function embedGraph({ graphs }: VlmManifest): ManifestFile {
+  const { fp16, fp32, ...others } = graphs.embed!.files;
+  return fp16 ?? fp32 ?? Object.values(others)[0]!;
 }
 
 /** The table of rows to read, or null when only a graph has them. */

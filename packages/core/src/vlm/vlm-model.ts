@@ -10,7 +10,7 @@ import type { ManifestFile } from '../model/manifest.js';
 import { DownloadProgress } from '../model/progress.js';
 import type { ModelFile, Platform, RuntimeSettings } from '../platform.js';
 import { type CaptionerOptions, check, DEFAULT_CAPTIONER, type ViewOptions, viewOf } from './captioner-options.js';
-import { chooseRows, type VlmDtypes } from './choose-vlm-dtype.js';
+import { chooseRows, type VlmDtypes, vlmFiles } from './choose-vlm-dtype.js';
 import type { EncodeTimings, VlmEngine, VlmLoadRequest } from './engine.js';
 import { RemoteVlmEngine } from './remote-engine.js';
 import type { VlmManifest } from './vlm-manifest.js';
@@ -146,16 +146,16 @@ async function loadOnDevice(parts: Parts, options: CaptionerOptions, candidates?
 
 async function fetchFiles(
   { platform, settings, located }: Parts,
-  { vision, decoder }: VlmDtypes,
+  dtypes: VlmDtypes,
   options: CaptionerOptions,
 ): Promise<FetchedVlm> {
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, options.signal]);
   const { manifest } = located;
-  const { graphs, embedding, tokenizer } = manifest;
+  const { tokenizer } = manifest;
   const rowDtype = chooseRows(manifest);
-  const rowFile = rowDtype === null ? embedGraph(manifest) : embedding!.files[rowDtype]!;
-  const wanted = [graphs.vision.files[vision]!, graphs.decoder.files[decoder]!, rowFile];
+  const wanted = vlmFiles(manifest, dtypes);
+  const [visionGraph, decoderGraph, rowFile] = wanted;
   // sizes are known before the first byte is fetched
   const progress = Promise.all(
     wanted
@@ -181,7 +181,7 @@ async function fetchFiles(
     const file = await fetchOne(rowFile);
     return rowDtype === null ? { graph: file } : { file, dtype: rowDtype };
   };
-  const files = [fetchOne(wanted[0]!), fetchOne(wanted[1]!), fetchRows(), fetchTokenizer()] as const;
+  const files = [fetchOne(visionGraph), fetchOne(decoderGraph), fetchRows(), fetchTokenizer()] as const;
   for (const file of files) file.catch((error) => stop.abort(error)); // one that fails takes the others along
   try {
     const [visionFile, decoderFile, rows, tokenizerJson] = await Promise.all(files);
@@ -190,12 +190,6 @@ async function fetchFiles(
     await Promise.allSettled(files); // nothing is left half written when the caller hears of it
     throw error;
   }
-}
-
-/** For models without a table of rows. */
-function embedGraph({ graphs }: VlmManifest): ManifestFile {
-  const { fp16, fp32, ...others } = graphs.embed!.files;
-  return fp16 ?? fp32 ?? Object.values(others)[0]!;
 }
 
 /** Imported when asked for: with a worker, its code is the worker's. */
