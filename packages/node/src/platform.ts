@@ -1,5 +1,5 @@
 /** The caller's half on Node.js: where models and workers come from. Nothing here loads onnxruntime or sharp. */
-import { availableParallelism, release, totalmem } from 'node:os';
+import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -16,7 +16,7 @@ export const nodePlatform: Platform = {
   autoDevices: () => ['cpu'],
   supportedDevices: ['cpu', 'cuda', 'coreml', 'dml', 'webgpu'],
   deviceFacts: async () => ({
-    identity: `${process.platform} ${process.arch} ${release()}`,
+    identity: [process.platform, process.arch, release(), cpus()[0]?.model].join(' '),
     half: true,
     unfit: null,
     memoryBytes: totalmem(),

@@ -7,7 +7,7 @@ import type { RowDtype, VlmManifest } from './vlm-manifest.js';
 
 /**
  * The decoder's form follows the device, by measurement (docs/models.md): in wasm int8 decodes many times faster than
- * q4, whose kernel unpacks every matrix for every token; natively int8 prefills faster and decodes alike.
+ * q4, whose kernel unpacks every matrix for every token; natively `fasterDecoder` chooses of int8 and q4.
  */
 const AUTO_DECODER: Partial<Record<DeviceName, readonly Dtype[]>> = {
   wasm: ['q8', 'w8', 'fp32', 'q4', 'fp16', 'q4f16'],

@@ -10,10 +10,11 @@ import { cropRegion } from '../image/rgb-image.js';
 import type { SelfCheck } from '../model/canary.js';
 import { isReference } from '../model/device.js';
 import type { Computing } from '../model/host.js';
-import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings } from '../platform.js';
+import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings, SessionOptions } from '../platform.js';
 import { Slots } from '../slots.js';
 import { Decoder, type KvCache } from './decoder.js';
 import { type Generated, type GenerationOptions, generate, type LanguageModel } from './generation.js';
+import type { KernelSpeed } from './kernel-speed.js';
 import type { Kept } from './memory-plan.js';
 import { openRows, type RowsFile } from './open-rows.js';
 import { parkableSession } from './parkable-session.js';
@@ -74,6 +75,8 @@ export interface Answered
 export interface VlmEngine extends Computing {
   /** The answer to the check, if there is one; a model whose answer is wrong is freed again. */
   load(request: VlmLoadRequest): Promise<Float32Array | null>;
+  /** Before anything is loaded. */
+  kernelSpeed(options: SessionOptions): Promise<KernelSpeed>;
   encodeImage(request: EncodeRequest, signal?: AbortSignal): Promise<EncodeTimings>;
   generate(request: GenerateRequest, onText: (delta: string) => void, signal?: AbortSignal): Promise<Answered>;
   /** Natural logarithm of the probability that the answer is this option, for each. */
@@ -176,6 +179,11 @@ export class LocalVlmEngine implements VlmEngine {
       for (const resource of made) await resource.release().catch(() => {});
       throw error;
     }
+  }
+
+  async kernelSpeed(options: SessionOptions): Promise<KernelSpeed> {
+    const { kernelSpeed } = await import('./kernel-speed.js');
+    return this.#turn.use(() => kernelSpeed(this.#runtime, options));
   }
 
   async #canary({ prompts, model, device }: Loaded): Promise<Float32Array> {

@@ -12,6 +12,7 @@ import type { DeviceName, Platform } from '../platform.js';
 import type { CaptionerOptions } from './captioner-options.js';
 import { chooseVlmDtypes, type VlmDtypes } from './choose-vlm-dtype.js';
 import type { VlmEngine } from './engine.js';
+import { fasterDecoder } from './faster-decoder.js';
 import { memoryPlan } from './memory-plan.js';
 import type { VlmManifest } from './vlm-manifest.js';
 import type { FetchedVlm } from './vlm-model.js';
@@ -36,9 +37,16 @@ export async function placeVlm(placing: VlmPlacing): Promise<Device> {
   const candidates =
     placing.candidates ??
     (asked === 'auto' ? await autoDevices(platform, await workload(placing)) : { devices: [asked], rejected: [] });
-  return loadOnFirstDevice(platform, settings, asked, candidates, async (device) => {
+  let whyDtype = '';
+  const placed = await loadOnFirstDevice(platform, settings, asked, candidates, async (device) => {
+    whyDtype = '';
     const { half, memoryBytes } = await platform.deviceFacts(device);
     const dtypes = chooseVlmDtypes(located, device, options.dtype, half);
+    if (device === 'cpu' && isOpen(placing)) {
+      const { dtype, why } = await fasterDecoder(platform, settings, device, engine);
+      dtypes.decoder = dtype;
+      whyDtype = `; ${why}`;
+    }
     const graphs = await filesOf(placing, dtypes);
     const sizes = graphs.map(({ bytes }, index) => ({ dtype: index === 0 ? dtypes.vision : dtypes.decoder, bytes }));
     const load = async (target: VlmEngine, on: DeviceName, check: SelfCheck | null) => {
@@ -64,6 +72,14 @@ export async function placeVlm(placing: VlmPlacing): Promise<Device> {
     });
     return dtypes.decoder;
   });
+  return { ...placed, reason: placed.reason + whyDtype };
+}
+
+/** Whether the decoder's form is ours to choose, and there is a choice. */
+function isOpen({ located, options: { dtype = 'auto' } }: VlmPlacing): boolean {
+  const { q8, q4 } = located.manifest.graphs.decoder.files;
+  const asked = typeof dtype === 'object' ? (dtype.decoder ?? 'auto') : dtype;
+  return asked === 'auto' && q8 !== undefined && q4 !== undefined;
 }
 
 /** On a GPU. */

@@ -1,6 +1,6 @@
 /** A `VlmEngine` that lives in a worker, where `serveVlmEngine` answers. */
 import { MclipError } from '../errors.js';
-import type { RuntimeSettings, WorkerPort } from '../platform.js';
+import type { RuntimeSettings, SessionOptions, WorkerPort } from '../platform.js';
 import { WorkerClient } from '../worker/channel.js';
 import { ownedBytes, ownedParts } from '../worker/owned-parts.js';
 import type {
@@ -12,6 +12,7 @@ import type {
   VlmEngine,
   VlmLoadRequest,
 } from './engine.js';
+import type { KernelSpeed } from './kernel-speed.js';
 import type { VlmManifest } from './vlm-manifest.js';
 
 export class RemoteVlmEngine implements VlmEngine {
@@ -40,6 +41,11 @@ export class RemoteVlmEngine implements VlmEngine {
     const { vision, decoder, rows } = request;
     const files = [vision, decoder, 'graph' in rows ? rows.graph : rows.file];
     return this.#client.call('load', request, undefined, files.flatMap(ownedBytes));
+  }
+
+  async kernelSpeed(options: SessionOptions): Promise<KernelSpeed> {
+    await this.#opened;
+    return this.#client.call('kernelSpeed', options);
   }
 
   encodeImage(request: EncodeRequest, signal?: AbortSignal): Promise<EncodeTimings> {

@@ -1,5 +1,5 @@
 /** The worker's side of a `RemoteVlmEngine`. Apart from it, so that a page with a worker does not carry the engine. */
-import type { Runtime, RuntimeSettings } from '../platform.js';
+import type { Runtime, RuntimeSettings, SessionOptions } from '../platform.js';
 import { type ServerPort, serve } from '../worker/channel.js';
 import {
   type EncodeRequest,
@@ -20,6 +20,9 @@ export function serveVlmEngine(port: ServerPort, loadRuntime: (settings: Runtime
     },
     async load(request: VlmLoadRequest) {
       return { result: await (await engine).load(request) };
+    },
+    async kernelSpeed(options: SessionOptions) {
+      return { result: await (await engine).kernelSpeed(options) };
     },
     async encodeImage(request: EncodeRequest, signal) {
       return { result: await (await engine).encodeImage(request, signal) };
