@@ -2,7 +2,9 @@
  * Resident memory over 10,000 classifications and 50 create/dispose cycles with nano, in a worker: flat means that the
  * last quarter is within 5 % of the second.
  *
- *   node --expose-gc bench/memory.mjs [--json] [--images 10000] [--cycles 50]
+ *   node --expose-gc bench/memory.mjs [--json] [--check] [--images 10000] [--cycles 50]
+ *
+ * With --check it fails unless memory and heap are flat and no worker is left.
  */
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -20,6 +22,7 @@ const rows = [];
 
 const classifier = await createClassifier(labels, { model: nanoClip });
 const overImages = [];
+const heapOverImages = [];
 const startedAt = performance.now();
 let count = 0;
 function* endless() {
@@ -27,22 +30,34 @@ function* endless() {
 }
 for await (const { results } of classifier.classifyStream(endless(), { topK: 1 })) {
   if (results.length !== 1) throw new Error('no result');
-  if (++count % (images / 100) === 0) overImages.push(resident());
+  if (++count % (images / 100) === 0) {
+    overImages.push(resident());
+    heapOverImages.push(heap());
+  }
 }
 const perSecond = (images / (performance.now() - startedAt)) * 1000;
 await classifier.dispose();
-rows.push(row(`${images} classifications`, overImages));
+rows.push(row(`${images} classifications, resident`, overImages));
+rows.push(row(`${images} classifications, JS heap`, heapOverImages));
 
 const overCycles = [];
+const heapOverCycles = [];
 for (let cycle = 0; cycle < cycles; cycle++) {
   const each = await createClassifier(labels, { model: nanoClip });
   await each.classify(pictures[cycle % 4]);
   await each.dispose();
   overCycles.push(resident());
+  heapOverCycles.push(heap());
 }
-rows.push(row(`${cycles} create/dispose cycles`, overCycles));
+rows.push(row(`${cycles} create/dispose cycles, resident`, overCycles));
+rows.push(row(`${cycles} create/dispose cycles, JS heap`, heapOverCycles));
 
 console.table(rows);
+const left = process.getActiveResourcesInfo().filter((name) => /worker|messageport/i.test(name));
+console.log(`workers left: ${left.length}`);
+if (process.argv.includes('--check') && (left.length > 0 || rows.some(({ ratioToBare }) => ratioToBare > 1.05))) {
+  process.exitCode = 1;
+}
 console.log(`${perSecond.toFixed(0)} images/s through classifyStream`);
 if (process.argv.includes('--json')) {
   console.log(
@@ -57,6 +72,10 @@ if (process.argv.includes('--json')) {
 function resident() {
   globalThis.gc?.();
   return process.memoryUsage().rss / 2 ** 20;
+}
+
+function heap() {
+  return process.memoryUsage().heapUsed / 2 ** 20; // after the collection of `resident`
 }
 
 /** `ours`: mean of the last quarter; `bare`: of the second. */

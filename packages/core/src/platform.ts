@@ -141,6 +141,8 @@ export interface Platform {
   runtimeSettings(settings: ResolvedSettings): RuntimeSettings;
   /** Loads the runtime into this thread, for `worker: false`. */
   loadRuntime(settings: RuntimeSettings): Promise<Runtime>;
+  /** False where a thread cannot start workers (service workers): everything is computed on it. */
+  hasWorkers(): boolean;
   startWorker(settings: ResolvedSettings, task: WorkerTask): WorkerPort;
   /** A base URL, ending in '/', for a model given as a folder or relative URL; null when `model` is neither. */
   localModelUrl(model: string): string | null;

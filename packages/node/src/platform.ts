@@ -27,6 +27,7 @@ export const nodePlatform: Platform = {
   }),
   runtimeSettings: ({ maxPixels }) => ({ maxPixels }),
   loadRuntime: async () => (await import('./runtime.js')).nodeRuntime,
+  hasWorkers: () => true,
   // without the process' own flags: some (--input-type) stop a worker from starting
   startWorker: (_settings, task) =>
     workerPort(new Worker(new URL(`./${task}-worker.js`, import.meta.url), { execArgv: [] })),

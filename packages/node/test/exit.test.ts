@@ -33,6 +33,21 @@ test('a process that forgets to dispose still exits', async () => {
   expect(await node(script)).toBe('2');
 });
 
+test.each([true, false])('it works inside of a worker thread, which ends by itself (worker: %s)', async (worker) => {
+  const inside = `${imports}
+    import { parentPort } from 'node:worker_threads';
+    const classifier = await createClassifier(['cat', 'dog'], { model: nanoClip, worker: ${worker} });
+    parentPort.postMessage((await classifier.classify(picture))[0].label);
+    await classifier.dispose();`;
+  const script = `
+    import { Worker } from 'node:worker_threads';
+    const code = ${JSON.stringify(inside)};
+    const worker = new Worker(code, { eval: true, execArgv: ['--input-type=module'] });
+    worker.on('message', (label) => console.log(label));
+    worker.on('exit', (code) => console.log(code));`;
+  expect(await node(script)).toBe('cat\n0');
+});
+
 test('the event loop stays free while a worker computes', async () => {
   const script = `${imports}
     import { monitorEventLoopDelay } from 'node:perf_hooks';

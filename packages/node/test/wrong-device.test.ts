@@ -121,6 +121,36 @@ test('without a canary the CPU is asked once, in an encoder of its own', async (
   await careful.dispose();
 });
 
+test('a benchmark takes the fastest of the right devices, and measures once', async () => {
+  const store = new Map<string, Float32Array>();
+  let slow = 0;
+  const sluggish: Spoil = (outputs) => {
+    slow++;
+    for (const end = performance.now() + 60; performance.now() < end; );
+    return outputs;
+  };
+  const options = { model: nanoClip, benchmark: true }; // a small network, which auto alone would leave on the CPU
+  const first = await classifierOn(otherDevice(sluggish, store), options);
+  expect(slow).toBeGreaterThan(5);
+  expect(first.device).toMatchObject({ name: 'cpu', rejected: [{ name: 'cuda' }] });
+  expect(first.device.rejected[0]!.why).toMatch(/ms a picture, cpu/);
+  await first.dispose();
+  slow = 0;
+  const other = otherDevice(sluggish, store);
+  const second = await classifierOn(other, options);
+  expect(second.device.name).toBe('cpu');
+  expect(slow).toBe(0);
+  await second.dispose();
+  expect(other.open()).toBe(0);
+});
+
+test('a benchmark is not won by a device that is wrong', async () => {
+  const classifier = await classifierOn(otherDevice(noise), { benchmark: true });
+  expect(classifier.device.name).toBe('cpu');
+  await expectRight(classifier);
+  await classifier.dispose();
+});
+
 describe('captioners', () => {
   const captionerOn = ({ platform }: OtherDevice, model = unknownSize(nanoVlm)) =>
     Captioner.create<string>(platform, { model, worker: false });

@@ -12,16 +12,22 @@ const MOST_THREADS = 8;
 
 const NOT_ISOLATED = 'one thread: this page is not cross-origin isolated (COOP/COEP headers)';
 
+const NO_WORKERS = 'on this one thread: there are no workers here (a service worker starts none)';
+
+const hasWorkers = () => typeof Worker === 'function';
+
 export const webPlatform: Platform = {
   autoDevices: () => ['webgpu', 'wasm'],
   supportedDevices: ['wasm', 'webgpu'],
   threads(_device, { numThreads = Math.min(navigator.hardwareConcurrency || 1, MOST_THREADS) }) {
+    if (!hasWorkers()) return { count: 1, limitedBy: NO_WORKERS };
     if (globalThis.crossOriginIsolated || numThreads === 1) return { count: numThreads, limitedBy: null };
     return { count: 1, limitedBy: NOT_ISOLATED };
   },
   deviceFacts: async (device) => (await import('./device-facts.js')).deviceFacts(device),
   runtimeSettings,
   loadRuntime: async (settings) => (await import('./runtime.js')).webRuntime(settings),
+  hasWorkers,
   startWorker,
   localModelUrl,
   fetchText,

@@ -20,6 +20,7 @@ export interface ClipParts {
   located: LocatedModel;
   dtypes: Record<GraphName, Dtype>;
   asked: 'auto' | DeviceName;
+  benchmark: boolean;
   startEncoder(): Promise<ClipEncoder>;
 }
 

@@ -14,6 +14,11 @@ export interface ModelOptions extends Settings {
   model?: ModelSpec;
   /** `'auto'` (default) takes the best device that works and says which in `device`. */
   device?: 'auto' | DeviceName;
+  /**
+   * With `device: 'auto'`: times the devices that are right, small networks on a GPU too, and takes the fastest. Measured
+   * once per model file and machine. Default false.
+   */
+  benchmark?: boolean;
   /** `'auto'` (default) prefers `w8`, then `fp32`, then `fp16`; may be given per graph. */
   dtype?: 'auto' | Dtype | { vision?: 'auto' | Dtype; text?: 'auto' | Dtype };
   /** `'exact'` (default): Pillow's bytes. `'fast'`: scaled decoding and the platform's own resize. */

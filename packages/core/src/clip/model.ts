@@ -46,7 +46,14 @@ export class ClipModel {
    * @throws {MclipError} `MODEL_NOT_FOUND`, `MODEL_CORRUPT`, `OFFLINE`, `NETWORK`, `INVALID_ARGUMENT`, `DEVICE_UNAVAILABLE`
    */
   static async open(platform: Platform, options: ModelOptions): Promise<ClipModel> {
-    const { model = DEFAULT_MODEL, device = 'auto', preprocessing = 'exact', worker = true, signal } = options;
+    const {
+      model = DEFAULT_MODEL,
+      device = 'auto',
+      preprocessing = 'exact',
+      worker = true,
+      benchmark = false,
+      signal,
+    } = options;
     signal?.throwIfAborted();
     const settings = resolveSettings(options);
     if (preprocessing !== 'exact' && preprocessing !== 'fast') {
@@ -61,13 +68,13 @@ export class ClipModel {
     const { manifest } = located;
     // a folder may be named relative to a place that changes
     const spec = typeof model === 'string' ? (platform.localModelUrl(model) ?? model) : model;
-    const key = sharingKey(spec, settings, manifest, dtypes, device, preprocessing, worker);
+    const key = sharingKey(spec, settings, manifest, dtypes, device, preprocessing, worker, benchmark);
     const runtimeSettings = platform.runtimeSettings(settings);
     const startEncoder = async () =>
-      worker
+      worker && platform.hasWorkers()
         ? new RemoteClipEncoder(platform.startWorker(settings, 'clip'), manifest, runtimeSettings)
         : localEncoder(platform, manifest, runtimeSettings);
-    const parts = { platform, settings, located, dtypes, asked: device, startEncoder };
+    const parts = { platform, settings, located, dtypes, asked: device, benchmark, startEncoder };
     return shared(platform, key, () => new ClipModel(parts, preprocessing, key));
   }
 

@@ -12,6 +12,7 @@ import { loadOnFirstDevice } from '../model/first-device.js';
 import type { Dtype, GraphName, Manifest } from '../model/manifest.js';
 import { loadChecked } from '../model/self-check.js';
 import type { DeviceName, FetchedFile, ModelFile, Platform } from '../platform.js';
+import type { Contest } from './benchmark.js';
 import type { ClipEncoder } from './encoder.js';
 
 export interface Placing {
@@ -25,6 +26,7 @@ export interface Placing {
   take(): Promise<ModelFile>;
   tokenizerJson: string | null;
   asked: 'auto' | DeviceName;
+  benchmark: boolean;
   /** Where the other graph runs already; null: this one finds the device. */
   current: Device | null;
   /** Set after a failure while running: the devices that are left, which answer again whatever was found before. */
@@ -55,22 +57,25 @@ export async function placeGraph(placing: Placing): Promise<Device> {
   };
   const expected = expectedAnswer(placing.manifest, graph);
   const { sha256 } = placing.file;
-  const found = await loadOnFirstDevice(platform, settings, asked, await candidates(placing), async (device) => {
-    const what = `${graph} graph`;
-    await loadChecked({
-      ...{
-        platform,
-        settings,
-        device,
-        what,
-        dtype,
-        sha256,
-        expected,
-        again: placing.candidates !== undefined,
-        answerOf,
-      },
-      load: (name, check) => load(encoder, name, check),
+  const again = placing.candidates !== undefined;
+  const loadOn = (target: ClipEncoder, device: DeviceName) =>
+    loadChecked({
+      ...{ platform, settings, device, what: `${graph} graph`, dtype, sha256, expected, again, answerOf },
+      load: (name, check) => load(target, name, check),
     });
+  const encoderOn = async (device: DeviceName) => {
+    const other = await placing.startEncoder();
+    try {
+      await loadOn(other, device);
+      return other;
+    } catch (error) {
+      await other.dispose();
+      throw error;
+    }
+  };
+  const devices = await candidates(placing, encoderOn);
+  const found = await loadOnFirstDevice(platform, settings, asked, devices, async (device) => {
+    await loadOn(encoder, device);
     return dtype;
   });
   if (current === null) return found;
@@ -78,12 +83,19 @@ export async function placeGraph(placing: Placing): Promise<Device> {
   return { ...current, rejected: [...current.rejected, ...fellBack] };
 }
 
-async function candidates(placing: Placing): Promise<Candidates> {
+async function candidates(placing: Placing, encoderOn: Contest['encoderOn']): Promise<Candidates> {
   const { platform, asked, current, dtype } = placing;
   const { bytes } = placing.file;
   if (asked !== 'auto') return placing.candidates ?? { devices: [asked], rejected: [] };
   if (current === null && placing.candidates) return placing.candidates;
-  if (current === null) return autoDevices(platform, { dtype, bytes, totalBytes: bytes });
+  if (current === null) {
+    const found = await autoDevices(platform, { dtype, bytes, totalBytes: bytes }, placing.benchmark);
+    if (!placing.benchmark) return found;
+    const { fastestFirst } = await import('./benchmark.js');
+    const { settings, file, manifest } = placing;
+    const { size } = manifest.image;
+    return fastestFirst({ platform, settings, candidates: found, sha256: file.sha256, size, encoderOn });
+  }
   const others = platform.autoDevices().filter((name) => isReference(name) && name !== current.name);
   return { devices: [current.name, ...others], rejected: [] };
 }

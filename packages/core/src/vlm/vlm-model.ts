@@ -40,7 +40,7 @@ export class VlmModel {
     const located = await raceSignal(locateModel(platform, model, vlmFamily, { settings, signal }), signal);
     const runtimeSettings = platform.runtimeSettings(settings);
     const startEngine = async () =>
-      worker
+      worker && platform.hasWorkers()
         ? new RemoteVlmEngine(platform.startWorker(settings, 'vlm'), located.manifest, runtimeSettings)
         : localEngine(platform, located.manifest, runtimeSettings);
     const engine = await startEngine();

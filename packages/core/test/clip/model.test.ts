@@ -29,6 +29,7 @@ function memoryPlatform({ texts = {} as Record<string, string>, broken = [] as D
     deviceFacts: async () => ({ identity: '', half: true, unfit: null, memoryBytes: null }),
     readEmbeddings: async (keys: string[]) => keys.map(() => null),
     writeEmbeddings: async () => {},
+    hasWorkers: () => true,
     threads: () => ({ count: 2, limitedBy: null }),
     localModelUrl: () => null,
     runtimeSettings: ({ maxPixels }: { maxPixels: number }) => ({ maxPixels }),
