@@ -2,27 +2,29 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
+let made = 0;
 const SUFFIX = { fp32: '', fp16: '_fp16', q4: '_q4', q8: '_quantized' };
 
 /**
  * @param folder of the model; a folder of links in the layout that transformers.js expects is made beside it
  * @param dtypes `{ vision, decoder }` as in the manifest
+ * @param decoderFile in place of the manifest's
  * @returns (picture, question, tokens) => times to the first token and between tokens
  */
-export async function createPeer(folder, dtypes) {
+export async function createPeer(folder, dtypes, decoderFile) {
   const { AutoModelForImageTextToText, AutoProcessor, env, load_image, TextStreamer } = await import(
     '@huggingface/transformers'
   );
   const manifest = JSON.parse(readFileSync(join(folder, 'mclip.json'), 'utf8'));
   const { vision, decoder, embed } = manifest.graphs;
   const embedDtype = embed.files.fp16 ? 'fp16' : 'fp32';
-  const name = `peer-${basename(folder)}-${process.pid}`;
+  const name = `peer-${basename(folder)}-${process.pid}-${++made}`;
   const home = join(dirname(folder), name);
   mkdirSync(join(home, 'onnx'), { recursive: true });
   process.on('exit', () => rmSync(home, { recursive: true, force: true }));
   const link = (file, as) => symlinkSync(join(folder, file), join(home, 'onnx', as));
   link(vision.files[dtypes.vision].file, 'vision_encoder.onnx');
-  link(decoder.files[dtypes.decoder].file, `decoder_model_merged${SUFFIX[dtypes.decoder]}.onnx`);
+  link(decoderFile ?? decoder.files[dtypes.decoder].file, `decoder_model_merged${SUFFIX[dtypes.decoder]}.onnx`);
   link(embed.files[embedDtype].file, `embed_tokens${SUFFIX[embedDtype]}.onnx`);
   symlinkSync(join(folder, 'tokenizer.json'), join(home, 'tokenizer.json'));
   for (const [file, config] of Object.entries(peerConfigs(folder, manifest))) {

@@ -7,7 +7,7 @@
  * after npm run build; the model is tools/real/models/fastvlm-0.5b, made by tools/export (--model fastvlm-0.5b).
  */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createCaptioner } from '@mclip/node';
@@ -23,6 +23,8 @@ const picture = fileURLToPath(new URL('../tools/real/models/images/photo-1600x12
 const manifest = JSON.parse(readFileSync(join(folder, 'mclip.json'), 'utf8'));
 const question = 'What are these?';
 const another = 'Is there a dog?';
+/** The same decoder as the public repository has it, made by tools/real/all_positions.py; its row is left out without. */
+const ALL_POSITIONS = 'decoder_model_merged_q4_all_positions.onnx';
 /** One file for all sides. */
 const SAME = { vision: 'fp32', decoder: 'q4' };
 
@@ -72,6 +74,7 @@ async function measureFirstToken() {
   const ours = await createCaptioner({ model: folder, dtype: SAME });
   const auto = await createCaptioner({ model: folder });
   const peer = await createPeer(folder, SAME);
+  const peerAll = existsSync(join(folder, ALL_POSITIONS)) ? await createPeer(folder, SAME, ALL_POSITIONS) : null;
   const first = { maxNewTokens: 1 };
   const firstToken = async (captioner, image, options = {}) =>
     (await generate(captioner, image, { ...first, ...options })).timeToFirstTokenMs;
@@ -81,6 +84,7 @@ async function measureFirstToken() {
     {
       ours: () => firstToken(ours, picture),
       peer: async () => (await peer(picture, question, 1)).timeToFirstTokenMs,
+      ...(peerAll && { peerAll: async () => (await peerAll(picture, question, 1)).timeToFirstTokenMs }),
       auto: () => firstToken(auto, picture),
       half: () => firstToken(ours, picture, { resolution: half }),
       halfAuto: () => firstToken(auto, picture, { resolution: half }),
@@ -92,6 +96,7 @@ async function measureFirstToken() {
   );
   const name = `dtype auto (vision w8, decoder ${auto.device.dtype})`;
   rows.push(row('first token, the same files', 'ms', times.ours, times.peer));
+  if (peerAll) rows.push(row('first token, the peer with logits of all positions', 'ms', times.ours, times.peerAll));
   rows.push(row(`first token, ${name}`, 'ms', times.auto, times.peer));
   rows.push(row(`first token, resolution ${half}, the same files`, 'ms', times.half, times.peer));
   rows.push(row(`first token, resolution ${half}, ${name}`, 'ms', times.halfAuto, times.peer));

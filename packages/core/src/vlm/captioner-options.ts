@@ -31,7 +31,10 @@ export interface CaptionerOptions extends Settings {
 
 /** How a picture is seen. */
 export interface ViewOptions {
-  /** Side of the square the picture is brought to, pixels. Default: the model's own; smaller is faster and coarser. */
+  /**
+   * Side of the square the picture is brought to, pixels; smaller is faster and coarser. Default: the model's own; in
+   * WebAssembly the largest that the vision encoder takes at most 6 s for, as `device.reason` says after the first picture.
+   */
   resolution?: number;
   /** `'pad'` (default): the whole picture on a black square. `'crop'`: its centre square, sides lost. */
   fit?: VlmFit;

@@ -77,6 +77,8 @@ export interface VlmEngine extends Computing {
   load(request: VlmLoadRequest): Promise<Float32Array | null>;
   /** Before anything is loaded. */
   kernelSpeed(options: SessionOptions): Promise<KernelSpeed>;
+  /** What the vision encoder takes for a picture of this side, without loading, milliseconds. */
+  visionMs(size: number): Promise<number>;
   encodeImage(request: EncodeRequest, signal?: AbortSignal): Promise<EncodeTimings>;
   generate(request: GenerateRequest, onText: (delta: string) => void, signal?: AbortSignal): Promise<Answered>;
   /** Natural logarithm of the probability that the answer is this option, for each. */
@@ -184,6 +186,14 @@ export class LocalVlmEngine implements VlmEngine {
   async kernelSpeed(options: SessionOptions): Promise<KernelSpeed> {
     const { kernelSpeed } = await import('./kernel-speed.js');
     return this.#turn.use(() => kernelSpeed(this.#runtime, options));
+  }
+
+  async visionMs(size: number): Promise<number> {
+    const grey = new Tensor('float32', new Float32Array(3 * size * size).fill(0.5), [1, 3, size, size]);
+    return this.#inTurn(async () => {
+      await this.#imageFeatures(grey, size);
+      return this.#ready().vision.lastRunMs;
+    });
   }
 
   async #canary({ prompts, model, device }: Loaded): Promise<Float32Array> {

@@ -48,6 +48,10 @@ export class RemoteVlmEngine implements VlmEngine {
     return this.#client.call('kernelSpeed', options);
   }
 
+  visionMs(size: number): Promise<number> {
+    return this.#client.call('visionMs', { size });
+  }
+
   encodeImage(request: EncodeRequest, signal?: AbortSignal): Promise<EncodeTimings> {
     return this.#client.call('encodeImage', request, signal, ownedParts(request.source));
   }

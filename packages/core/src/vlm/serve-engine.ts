@@ -24,6 +24,9 @@ export function serveVlmEngine(port: ServerPort, loadRuntime: (settings: Runtime
     async kernelSpeed(options: SessionOptions) {
       return { result: await (await engine).kernelSpeed(options) };
     },
+    async visionMs({ size }: { size: number }) {
+      return { result: await (await engine).visionMs(size) };
+    },
     async encodeImage(request: EncodeRequest, signal) {
       return { result: await (await engine).encodeImage(request, signal) };
     },

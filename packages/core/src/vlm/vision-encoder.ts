@@ -10,6 +10,8 @@ export class VisionEncoder {
   readonly #manifest: VlmManifest;
   readonly #open: () => Promise<Session>;
   readonly #kept: Session | null;
+  /** What the last run took, without loading, milliseconds. */
+  lastRunMs = 0;
 
   private constructor(manifest: VlmManifest, open: () => Promise<Session>, kept: Session | null) {
     this.#manifest = manifest;
@@ -28,7 +30,9 @@ export class VisionEncoder {
     const session = this.#kept ?? (await this.#open());
     try {
       const { input, output } = graphs.vision;
+      const start = performance.now();
       const outputs = await session.run({ [input ?? session.inputNames[0]!]: pixelValues });
+      this.lastRunMs = performance.now() - start;
       const { data, type } = outputs[output ?? session.outputNames[0]!]!;
       const expected = (size / image.patch) ** 2 * decoder.hidden;
       if (data.length !== expected) {

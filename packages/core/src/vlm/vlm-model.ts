@@ -29,6 +29,7 @@ export class VlmModel {
   readonly #settings: ResolvedSettings;
   readonly #disposing = new AbortController();
   #lastNumber = 0;
+  #size: Promise<number> | null = null;
 
   /** @throws {MclipError} as `createCaptioner` */
   static async open(platform: Platform, options: CaptionerOptions): Promise<VlmModel> {
@@ -110,6 +111,7 @@ export class VlmModel {
     const view = viewOf(options, this.manifest);
     const signal = this.until(options.signal);
     signal.throwIfAborted();
+    if (options.resolution === undefined) view.size = await raceSignal(this.#defaultSize(), signal);
     const portable = this.platform.portableImage(image, { settings: this.#settings, signal });
     const source = await raceSignal(portable, signal);
     const number = this.newNumber();
@@ -120,6 +122,21 @@ export class VlmModel {
       encoding.then(() => this.engine.forgetImage(number)).catch(() => {});
       throw error;
     }
+  }
+
+  /** The model's own; in WebAssembly one that it is quick enough with. */
+  async #defaultSize(): Promise<number> {
+    const { sizes, size } = this.manifest.image;
+    if (this.device.name !== 'wasm' || sizes.length === 1) return size;
+    this.#size ??= import('./affordable-size.js').then(async ({ affordableSize }) => {
+      const affordable = await affordableSize(this.#parts, this.manifest, this.engine);
+      this.device = { ...this.device, reason: `${this.device.reason}; ${affordable.why}` };
+      return affordable.size;
+    });
+    this.#size.catch(() => {
+      this.#size = null; // the next picture may try again
+    });
+    return this.#size;
   }
 
   async dispose(): Promise<void> {
