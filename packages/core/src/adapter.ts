@@ -9,6 +9,7 @@ export { checkPixelCount, portablePixels } from './image/portable-pixels.js';
 export type { RgbImage } from './image/rgb-image.js';
 export { checkRegion, rgbFromPixels } from './image/rgb-image.js';
 export { availability } from './model/availability.js';
+export { singlePrecisionOnCpu } from './onnx/on-cpu.js';
 export type * from './platform.js';
 export type * from './store/backend.js';
 export { modelStore } from './store/model-store.js';

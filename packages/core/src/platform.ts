@@ -6,6 +6,7 @@
 import type { InferenceSession } from 'onnxruntime-common';
 import type { ResolvedSettings } from './configure.js';
 import type { Region, RgbImage } from './image/rgb-image.js';
+import type { Dtype } from './model/manifest.js';
 
 /** A raw onnxruntime session of any build. Its class is never tested: builds carry their own copies. */
 export type Session = Pick<InferenceSession, 'run' | 'inputNames' | 'outputNames' | 'inputMetadata' | 'release'>;
@@ -39,6 +40,8 @@ export interface SessionOptions {
   device: DeviceName;
   /** CPU and wasm threads. */
   numThreads: number;
+  /** Of the file: on CPU and wasm one in half precision is made to compute in single precision. */
+  dtype?: Dtype;
   /** Outputs that stay where they were computed (a GPU's memory), since they are fed back to the next run. */
   keepOnDevice?: readonly string[];
   /** Less memory rather than speed: weights stay in the layout they come in. */

@@ -1,13 +1,22 @@
 /** The computing half on Node.js: sessions on onnxruntime-node. */
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve, sep } from 'node:path';
 import { MclipError } from '@mclip/core';
-import type { ModelFile, Runtime, Session, SessionOptions } from '@mclip/core/adapter';
+import {
+  type ModelFile,
+  type Runtime,
+  type Session,
+  type SessionOptions,
+  singlePrecisionOnCpu,
+} from '@mclip/core/adapter';
 import { InferenceSession } from 'onnxruntime-node';
 import { decodeImage } from './decode-image.js';
 import { openFile } from './open-file.js';
 
 export const nodeRuntime: Runtime = { createSession, openFile, decodeImage };
 
-async function createSession(file: ModelFile, { device, numThreads, lean = false }: SessionOptions): Promise<Session> {
+async function createSession(file: ModelFile, wanted: SessionOptions): Promise<Session> {
+  const { device, numThreads, lean = false } = wanted;
   const options: InferenceSession.SessionOptions = {
     executionProviders: [device],
     graphOptimizationLevel: lean ? 'extended' : 'all', // 'all' keeps a second copy of weights, in blocks of channels
@@ -16,8 +25,12 @@ async function createSession(file: ModelFile, { device, numThreads, lean = false
     interOpNumThreads: 1,
     logSeverityLevel: 3,
   };
+  const widened = await widenedGraph(file as string, wanted);
   try {
-    const session = await InferenceSession.create(file as string, options);
+    const session =
+      widened === null
+        ? await InferenceSession.create(file as string, options)
+        : await InferenceSession.create(widened.graph, { ...options, externalData: widened.externalData });
     return device === 'cpu' ? session : guarded(session, device);
   } catch (cause) {
     const message = (cause as Error).message;
@@ -39,4 +52,30 @@ function guarded(session: InferenceSession, device: string): Session {
       throw new MclipError('DEVICE_LOST', `Device '${device}' failed while running: ${cause.message}`, { cause });
     });
   return { inputNames, outputNames, inputMetadata, run: run as Session['run'], release: () => session.release() };
+}
+
+/** A half-precision file as single-precision arithmetic takes it; null: as it is. */
+async function widenedGraph(path: string, wanted: SessionOptions) {
+  const widened = await singlePrecisionOnCpu(wanted, () => openFile(path));
+  if (widened === null || 'unchanged' in widened) return null;
+  const { graph, externalFiles } = widened;
+  // a graph from memory has no folder to look for its weights in
+  const externalData = await Promise.all(externalFiles.map((file) => externalWeights(path, file)));
+  return { graph, externalData };
+}
+
+async function externalWeights(graph: string, file: string): Promise<{ path: string; data: Uint8Array }> {
+  const folder = dirname(resolve(graph));
+  const path = resolve(folder, file);
+  if (!path.startsWith(folder + sep)) {
+    throw new MclipError('MODEL_CORRUPT', `${graph} names weights outside of its folder: ${file}.`);
+  }
+  return {
+    path: file,
+    data: await readFile(path).catch((cause) => {
+      throw new MclipError('MODEL_CORRUPT', `The weights of ${graph} cannot be read: ${(cause as Error).message}.`, {
+        cause,
+      });
+    }),
+  };
 }

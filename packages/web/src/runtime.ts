@@ -7,6 +7,7 @@ import {
   type RuntimeSettings,
   type Session,
   type SessionOptions,
+  singlePrecisionOnCpu,
 } from '@mclip/core/adapter';
 import { decodeImage } from './decode-image.js';
 import { openFile } from './open-file.js';
@@ -38,7 +39,8 @@ async function createSession(file: ModelFile, options: SessionOptions, settings:
   const wasm = settings.wasmUrls?.[WASM_FILES[device]];
   if (wasm !== undefined) env.wasm.wasmPaths = { wasm };
   env.wasm.numThreads = options.numThreads; // counts until this thread's first session: onnxruntime starts once
-  const bytes = file instanceof Uint8Array ? file : new Uint8Array(await (file as Blob).arrayBuffer());
+  const widened = await singlePrecisionOnCpu(options, () => openFile(file));
+  const bytes = widened !== null && 'graph' in widened ? widened.graph : await bytesOf(file);
   const onGpu =
     device === 'webgpu' ? (options.keepOnDevice ?? []).map((output) => [output, 'gpu-buffer'] as const) : [];
   try {
@@ -88,6 +90,10 @@ async function lossGuard(device: WebDevice, env: Onnxruntime['env']) {
     if (lost !== null) throw failed(lost);
     return result;
   };
+}
+
+async function bytesOf(file: ModelFile): Promise<Uint8Array> {
+  return file instanceof Uint8Array ? file : new Uint8Array(await (file as Blob).arrayBuffer());
 }
 
 async function checkAdapter(): Promise<void> {

@@ -10,7 +10,7 @@ import { cropRegion, type RgbImage } from '../image/rgb-image.js';
 import type { SelfCheck } from '../model/canary.js';
 import { isReference } from '../model/device.js';
 import type { Computing } from '../model/host.js';
-import type { GraphName, ImageConfig, Manifest } from '../model/manifest.js';
+import type { Dtype, GraphName, ImageConfig, Manifest } from '../model/manifest.js';
 import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings } from '../platform.js';
 import { Slots } from '../slots.js';
 import type { ClipTokenizer } from '../text/clip-tokenizer.js';
@@ -22,6 +22,7 @@ export type Preprocessing = 'exact' | 'fast';
 export interface LoadRequest {
   graph: GraphName;
   file: ModelFile;
+  dtype: Dtype;
   device: DeviceName;
   numThreads: number;
   /** Contents of a tokenizer.json, for text graphs that do not use the bundled vocabulary. */
@@ -77,12 +78,12 @@ export class LocalClipEncoder implements ClipEncoder {
     this.#pixelSlots = new Slots(Array.from({ length: IMAGES_UNDER_WAY }, newPixelValues));
   }
 
-  async load({ graph, file, device, numThreads, tokenizerJson, check }: LoadRequest): Promise<Float32Array | null> {
-    const session = await this.#runtime.createSession(file, { device, numThreads });
+  async load({ graph, file, tokenizerJson, check, ...options }: LoadRequest): Promise<Float32Array | null> {
+    const session = await this.#runtime.createSession(file, options);
     try {
-      const loaded = new LoadedGraph(session, this.#manifest.graphs[graph], this.#manifest.dim, device);
+      const loaded = new LoadedGraph(session, this.#manifest.graphs[graph], this.#manifest.dim, options.device);
       const tokenizer = graph === 'vision' ? null : await readTokenizer(tokenizerJson);
-      const answer = check && (await this.#answer(loaded, tokenizer, device));
+      const answer = check && (await this.#answer(loaded, tokenizer, options.device));
       if (this.#disposed)
         throw new MclipError('DISPOSED', `The model was disposed while its ${graph} graph was loading.`);
       const wrong = check !== null && !(await import('../model/canary.js')).isRight(answer!, check);

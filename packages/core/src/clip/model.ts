@@ -62,8 +62,8 @@ export class ClipModel {
     checkDevice(platform, device);
     const located = await raceSignal(locateModel(platform, model, clipFamily, { settings, signal }), signal);
     const dtypes = {
-      vision: chooseDtype(located, 'vision', options.dtype),
-      text: chooseDtype(located, 'text', options.dtype),
+      vision: chooseDtype(located, 'vision', options.dtype, device),
+      text: chooseDtype(located, 'text', options.dtype, device),
     };
     const { manifest } = located;
     // a folder may be named relative to a place that changes

@@ -42,6 +42,7 @@ export async function placeGraph(placing: Placing): Promise<Device> {
     target.load({
       graph,
       file: await placing.take(),
+      dtype,
       device,
       numThreads: platform.threads(device, settings).count,
       tokenizerJson: placing.tokenizerJson,

@@ -1,4 +1,5 @@
 import { MclipError } from '../errors.js';
+import { isReference } from '../model/device.js';
 import type { LocatedModel } from '../model/locate.js';
 import { DTYPES, type Dtype, type ManifestFile } from '../model/manifest.js';
 import type { DeviceName } from '../platform.js';
@@ -14,8 +15,12 @@ const AUTO_DECODER: Partial<Record<DeviceName, readonly Dtype[]>> = {
   cpu: ['q8', 'q4', 'w8', 'fp32', 'fp16', 'q4f16'],
 };
 const AUTO_DECODER_GPU: readonly Dtype[] = ['q4f16', 'q4', 'fp16', 'w8', 'fp32', 'q8'];
-/** Reduced-precision compute spoils vision encoders: only forms of full precision are chosen unasked. */
-const AUTO_VISION: readonly Dtype[] = ['w8', 'fp32', 'fp16'];
+/**
+ * Reduced-precision arithmetic spoils vision encoders: only forms of full precision are chosen unasked, which on CPU and
+ * wasm half-precision files are too (onnx/single-precision.ts), on GPUs not.
+ */
+const AUTO_VISION: readonly Dtype[] = ['w8', 'fp16', 'fp32'];
+const AUTO_VISION_GPU: readonly Dtype[] = ['w8', 'fp32', 'fp16'];
 const AUTO_ROWS: readonly RowDtype[] = ['fp16', 'fp32', 'q8'];
 
 export interface VlmDtypes {
@@ -46,7 +51,7 @@ export function chooseVlmDtypes(
     throw new MclipError('INVALID_ARGUMENT', `${id} has no ${graph} graph with dtype '${asked}'; it has ${has}.`);
   };
   return {
-    vision: choose('vision', AUTO_VISION),
+    vision: choose('vision', isReference(device) ? AUTO_VISION : AUTO_VISION_GPU),
     decoder: choose('decoder', AUTO_DECODER[device] ?? AUTO_DECODER_GPU),
   };
 }

@@ -4,8 +4,8 @@
  */
 import { Tensor } from 'onnxruntime-common';
 import { MclipError } from '../errors.js';
+import { fromHalves } from '../half.js';
 import type { RandomAccess, Session } from '../platform.js';
-import { fromHalves } from './half.js';
 import type { RowDtype } from './vlm-manifest.js';
 
 export interface EmbeddingRows {

@@ -12,6 +12,7 @@ import { isReference } from '../model/device.js';
 import type { Computing } from '../model/host.js';
 import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings, SessionOptions } from '../platform.js';
 import { Slots } from '../slots.js';
+import type { VlmDtypes } from './choose-vlm-dtype.js';
 import { Decoder, type KvCache } from './decoder.js';
 import { type Generated, type GenerationOptions, generate, type LanguageModel } from './generation.js';
 import type { KernelSpeed } from './kernel-speed.js';
@@ -29,6 +30,7 @@ export type VlmFit = 'pad' | 'crop';
 export interface VlmLoadRequest {
   vision: ModelFile;
   decoder: ModelFile;
+  dtypes: VlmDtypes;
   rows: RowsFile;
   tokenizerJson: string;
   device: DeviceName;
@@ -135,7 +137,7 @@ export class LocalVlmEngine implements VlmEngine {
   }
 
   async load(request: VlmLoadRequest): Promise<Float32Array | null> {
-    const { device, numThreads, kept } = request;
+    const { device, numThreads, kept, dtypes } = request;
     const { decoder: config, prompt } = this.#manifest;
     const { Qwen2Tokenizer } = await import('../text/qwen2-tokenizer.js'); // with its tables of characters
     const tokenizer = Qwen2Tokenizer.fromJSON(request.tokenizerJson);
@@ -145,13 +147,14 @@ export class LocalVlmEngine implements VlmEngine {
       `present.${i}.value`,
     ]).flat();
     const options = { device, numThreads };
-    const openVision = () => this.#runtime.createSession(request.vision, { ...options, lean: kept !== 'both' });
+    const visionOptions = { ...options, dtype: dtypes.vision, lean: kept !== 'both' };
+    const openVision = () => this.#runtime.createSession(request.vision, visionOptions);
     const made: { release(): Promise<void> }[] = [];
     try {
       const vision = await VisionEncoder.create(this.#manifest, openVision, kept === 'both');
       made.push(vision);
       const session = await parkableSession(() =>
-        this.#runtime.createSession(request.decoder, { ...options, keepOnDevice }),
+        this.#runtime.createSession(request.decoder, { ...options, dtype: dtypes.decoder, keepOnDevice }),
       );
       made.push(session);
       const rows = await openRows(this.#runtime, this.#manifest, request.rows, options);

@@ -52,7 +52,8 @@ export async function placeVlm(placing: VlmPlacing): Promise<Device> {
     const load = async (target: VlmEngine, on: DeviceName, check: SelfCheck | null) => {
       const files = await placing.fetch(dtypes);
       const kept = memoryPlan(memory, on, sizes, memoryBytes);
-      return target.load({ ...files, device: on, numThreads: platform.threads(on, settings).count, kept, check });
+      const numThreads = platform.threads(on, settings).count;
+      return target.load({ ...files, dtypes, device: on, numThreads, kept, check });
     };
     const answerOf = async (on: DeviceName) => {
       const other = await placing.startEngine();

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import { toHalves } from '../../src/half.js';
 import type { RandomAccess } from '../../src/platform.js';
 import { type TableLayout, TableRows } from '../../src/vlm/embedding-rows.js';
-import { toHalves } from '../../src/vlm/half.js';
 import { rejection, thrown } from '../thrown.js';
 
 const HIDDEN = 3;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { fromHalves, toHalves } from '../../src/vlm/half.js';
+import { fromHalves, toHalves } from '../src/half.js';
 
 const every = Uint16Array.from({ length: 0x10000 }, (_, bits) => bits);
 
