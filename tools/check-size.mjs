@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 const LATER =
-  /(clip-tokenizer|qwen2-tokenizer|bundled-clip-vocabulary|templates|watch|frames|svg|hub|download|request|shelf-backend|other-shelves|sha256|clip-graphs|benchmark|place-vlm|run-again|canary|vlm-canary|device-facts|single-precision)(-\w+)?\.js$/;
+  /(clip-tokenizer|qwen2-tokenizer|bundled-clip-vocabulary|templates|watch|frames|svg|hub|download|request|shelf-backend|other-shelves|storage-error|sha256|clip-graphs|benchmark|place-vlm|run-again|canary|vlm-canary|device-facts|single-precision)(-\w+)?\.js$/;
 
 await check('classification', 'createClassifier', 25_000);
 await check('classification and captions', 'createClassifier, createCaptioner', 40_000);

@@ -203,7 +203,7 @@ test('another version of a file without a published hash: the part starts over',
   const url = `${hub.cdnUrl}/cdn/someone/nano`; // a plain folder: no listing tells
   hub.files.set('mclip.json', Buffer.from(JSON.stringify(manifest)));
   const two: Fault = { do: 'etag', etag: '"two"' };
-  faults({ do: 'drop', at: 300_000 }, two, two);
+  faults({ do: 'stall', at: 300_000 }, two, two);
   const { dim, error } = await load(page, { model: url });
   expect([dim, error]).toEqual([128, undefined]);
   expect(fetches().map(({ from }) => from)).toEqual([0, 300_000, 0]);
@@ -339,7 +339,7 @@ test.each([
   }, hasCache);
   await other.goto(server.origin);
   await other.waitForFunction(() => 'mclip' in globalThis);
-  faults({ do: 'drop', at: 400_000 }, { do: 'flip', at: 500_000 });
+  faults({ do: 'stall', at: 400_000 }, { do: 'flip', at: 500_000 });
   await expectLoaded(await load(other));
   expect(fetches().map(({ from }) => from)).toEqual([0, 400_000, 0]);
   hub.fault = () => null;

@@ -1,12 +1,28 @@
 /** All of the model store in a browser: what only a download or the management of models needs. */
 import type { Journal, PartFile, StoreBackend, StreamingHash, WaitOptions } from '@mclip/core/adapter';
 import { partBytes, ShelfPart } from './shelf-part.js';
-import { keyOf, ShelfReader } from './shelf-reader.js';
-import { typed } from './storage-error.js';
+import { hex, keyOf, ShelfReader, typed } from './shelf-reader.js';
 
 const POLL = 200; // ms
 
 export class ShelfBackend extends ShelfReader implements StoreBackend {
+  override async forWriting(): Promise<StoreBackend> {
+    return this;
+  }
+
+  override async writeJournal(journal: Journal): Promise<void> {
+    await typed(this.shelf.put(`${await keyOf(journal.url)}.json`, new Blob([JSON.stringify(journal)])));
+  }
+
+  override async hashOf(url: string): Promise<string> {
+    const { subtle } = globalThis.crypto;
+    const bytes = new Uint8Array(await typed((await this.open(url)).arrayBuffer()));
+    if (subtle !== undefined) return hex(await subtle.digest('SHA-256', bytes));
+    const hash = await this.newHash();
+    hash.update(bytes);
+    return hash.digest();
+  }
+
   async journals(): Promise<Journal[]> {
     const names = await typed(this.shelf.names());
     const journals = await Promise.all(

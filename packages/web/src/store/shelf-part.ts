@@ -4,7 +4,7 @@
  */
 import type { PartFile } from '@mclip/core/adapter';
 import type { Shelf } from './shelf.js';
-import { typed } from './storage-error.js';
+import { typed } from './shelf-reader.js';
 
 const SMALLEST_PIECE = 1 << 16;
 const LARGEST_PIECE = 1 << 24;

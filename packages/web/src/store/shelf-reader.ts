@@ -1,7 +1,6 @@
 /** What a warm start needs of the model store in a browser. */
 import type { Journal, StoreBackend, StoreReader } from '@mclip/core/adapter';
 import type { Shelf } from './shelf.js';
-import { typed } from './storage-error.js';
 
 /** Use is noted once in so many milliseconds: noting it costs a write. */
 const TOUCH_INTERVAL = 3_600_000;
@@ -28,7 +27,7 @@ export class ShelfReader implements StoreReader {
   }
 
   async writeJournal(journal: Journal): Promise<void> {
-    await typed(this.shelf.put(`${await keyOf(journal.url)}.json`, new Blob([JSON.stringify(journal)])));
+    await (await this.forWriting()).writeJournal(journal);
   }
 
   async touch(journal: Journal): Promise<void> {
@@ -50,12 +49,7 @@ export class ShelfReader implements StoreReader {
   }
 
   async hashOf(url: string): Promise<string> {
-    const { subtle } = globalThis.crypto;
-    const bytes = new Uint8Array(await typed((await this.open(url)).arrayBuffer()));
-    if (subtle !== undefined) return hex(await subtle.digest('SHA-256', bytes));
-    const hash = await (await import('./sha256.js')).newHash();
-    hash.update(bytes);
-    return hash.digest();
+    return (await this.forWriting()).hashOf(url);
   }
 
   /** Code of its own. */
@@ -76,5 +70,14 @@ export async function keyOf(url: string): Promise<string> {
   return hex(await subtle.digest('SHA-256', new TextEncoder().encode(url))).slice(0, 32);
 }
 
-const hex = (digest: ArrayBuffer) =>
+export const hex = (digest: ArrayBuffer) =>
   Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+
+/** @throws {MclipError} `STORAGE` in place of what the browser says */
+export async function typed<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    throw await (await import('./storage-error.js')).storageError(cause);
+  }
+}
