@@ -1,10 +1,11 @@
 """Inputs that a CLIP's `w8` files are planned on: pictures and texts, in two sets that `verify` uses neither of."""
 
+import numpy as np
 import open_clip
 import torch
 
 from .clip_models import ClipModel
-from .pictures import calibration_crops
+from .pictures import calibration_crops, canary_pixels
 
 PICTURES, CHECKED = 16, 8
 PICTURE_SEED, CHECK_SEED = 5, 7  # 1: batch norms of random weights; 11: `verify`
@@ -21,6 +22,7 @@ CHECK_TEXTS = [
     "a photo of a waterfall.", "a bad photo of a toaster", "ship", "Grüße aus München", "42", "大きな木",
     "a close-up of the worn wooden handle of a hammer lying on a workbench among nails, screws and curls of wood", "?",
 ]  # fmt: skip
+CANARY_TEXT = "a photo of a cat."
 
 
 def normalised_pixels(images, config):
@@ -29,11 +31,20 @@ def normalised_pixels(images, config):
     return (torch.from_numpy(images).permute(0, 3, 1, 2) / 255 - mean) / std
 
 
+def canary_inputs(model: ClipModel):
+    """Of the manifest's canary: the generated picture 1 and a fixed text, [1, ...] each."""
+    config = model.preprocessing()
+    pixels = normalised_pixels(canary_pixels(config["size"])[None], config)
+    return {"vision": pixels, "text": open_clip.get_tokenizer(model.architecture)([CANARY_TEXT])}
+
+
 def planning_inputs(model: ClipModel, tower):
-    """float32 [n, 3, size, size] or int64 [n, 77], twice: for moments and for checks."""
+    """float32 [n, 3, size, size] or int64 [n, 77], twice: for moments and for checks, the canary among them."""
     if tower == "text":
         tokenizer = open_clip.get_tokenizer(model.architecture)
-        return tokenizer(TEXTS).numpy(), tokenizer(CHECK_TEXTS).numpy()
-    config = model.preprocessing()
-    sets = ((PICTURES, PICTURE_SEED), (CHECKED, CHECK_SEED))
-    return tuple(normalised_pixels(calibration_crops(config["size"], count, seed=seed), config).numpy() for count, seed in sets)
+        seen, checks = tokenizer(TEXTS), tokenizer(CHECK_TEXTS)
+    else:
+        config = model.preprocessing()
+        sets = ((PICTURES, PICTURE_SEED), (CHECKED, CHECK_SEED))
+        seen, checks = (normalised_pixels(calibration_crops(config["size"], count, seed=seed), config) for count, seed in sets)
+    return seen.numpy(), np.concatenate([checks.numpy(), canary_inputs(model)[tower].numpy()])

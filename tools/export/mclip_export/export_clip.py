@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import open_clip
 import torch
 from torch.nn.functional import normalize
 
-from .clip_inputs import normalised_pixels, planning_inputs
+from .clip_inputs import CANARY_TEXT, canary_inputs, planning_inputs
 from .clip_models import ClipModel
 from .clip_network import TextTower, VisionTower
 from .dense_tower import OUTPUT as DENSE
@@ -21,7 +20,6 @@ from .folded_norms import fold_norms
 from .graph_writer import OPSET
 from .hub_files import write_hub_files
 from .model_folder import file_entry, model_folder, write_manifest
-from .pictures import canary_pixels
 from .storage_plan import plan_w8
 from .tool_versions import tool_versions
 from .weight_storage import write_half
@@ -30,7 +28,6 @@ DTYPES = ["fp32", "fp16", "w8"]
 TENSORS = {"vision": ("pixel_values", "image_embeds"), "text": ("input_ids", "text_embeds")}
 GRAPHS = "onnx"  # their folder, and their names: as the hub's repositories have them
 SUFFIXES = {"fp32": "", "fp16": "_fp16", "w8": "_w8"}
-CANARY_TEXT = "a photo of a cat."
 PLAN_TARGET = 0.9993  # on inputs of the plan; the bound that `verify` checks is 0.999 on others
 
 
@@ -77,14 +74,13 @@ def encoded(embedding):
 
 
 @torch.no_grad()
-def canary(network, model: ClipModel, config):
-    """What the network says about the generated picture 1 and a fixed text, L2-normalised."""
-    pixels = normalised_pixels(canary_pixels(config["size"])[None], config)
-    ids = open_clip.get_tokenizer(model.architecture)([CANARY_TEXT])
+def canary(network, model: ClipModel):
+    """What the network says about the canary's inputs, L2-normalised."""
+    inputs = canary_inputs(model)
     return {
         "pattern": 1,
-        "vision": encoded(normalize(network.encode_image(pixels), dim=-1)[0]),
-        "text": {"inputText": CANARY_TEXT, "embedding": encoded(normalize(network.encode_text(ids), dim=-1)[0])},
+        "vision": encoded(normalize(network.encode_image(inputs["vision"]), dim=-1)[0]),
+        "text": {"inputText": CANARY_TEXT, "embedding": encoded(normalize(network.encode_text(inputs["text"]), dim=-1)[0])},
     }
 
 
@@ -99,7 +95,7 @@ def export_clip(network, model: ClipModel, out: Path, dtypes, licence, source, n
     """Writes the folder `out`; returns its manifest. `dense`: with an embedding per place as the vision graph's second output."""
     config = model.preprocessing()
     scale = min(float(network.logit_scale.detach().exp()), 100.0)  # Apple's code clamps it
-    expected = canary(network, model, config)
+    expected = canary(network, model)
     fold_norms(network)
     with model_folder(out) as folder:
         (folder / GRAPHS).mkdir()

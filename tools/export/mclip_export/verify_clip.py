@@ -7,7 +7,7 @@ import numpy as np
 import open_clip
 import torch
 
-from .clip_inputs import normalised_pixels
+from .clip_inputs import canary_inputs, normalised_pixels
 from .clip_network import TextTower, VisionTower
 from .clip_source import clip_network
 from .export_clip import TENSORS
@@ -75,6 +75,7 @@ def clip_rows(folder: Path, manifest, checkpoint, seed):
         "vision": normalised_pixels(calibration_crops(config["size"], PICTURES, seed=SEED), config),
         "text": open_clip.get_tokenizer(model.architecture)(TEXTS),
     }
+    inputs = {tower: torch.cat([unseen, canary_inputs(model)[tower]]) for tower, unseen in inputs.items()}
     # fp32 files against the network as it was made, the others, whose constants are parameters, with its norms folded
     unfolded = {tower: by_torch(module(network), inputs[tower]) for tower, module in MODULES.items()}
     fold_norms(network)
