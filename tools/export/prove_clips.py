@@ -36,7 +36,8 @@ def measured(command):
 
 def prove(name, folder: Path):
     tool = [sys.executable, "-W", "ignore", "-m", "mclip_export"]
-    seconds, peak, _ = measured([*tool, "clip", "--model", name, "--random-weights", "0", "--out", str(folder)])
+    seconds, peak, said = measured([*tool, "clip", "--model", name, "--random-weights", "0", "--out", str(folder)])
+    print(f"{name}: {seconds:.0f} s, {peak:.0f} MB resident at most\n{said}", flush=True)
     report = folder.with_suffix(".verify.json")
     verify_seconds, verify_peak, table = measured([*tool, "verify", str(folder), "--json", str(report)])
     print(table, flush=True)

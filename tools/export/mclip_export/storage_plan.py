@@ -31,7 +31,7 @@ ROUNDS, TIGHTER = 7, 0.55
 MEASURED = 3  # inputs that single weights are judged on
 GROUP, GROUP_GAIN = 32, 0.6  # inputs that share a scale; the share of a weight's error that this takes away
 GROUP_BYTES = 2 / GROUP  # per weight
-GROWTH = 0.12  # of all weights, in bytes beyond the depthwise ones; more is not what `w8` promises
+GROWTH = 0.25  # of all weights, in bytes beyond the depthwise ones; more is not what `w8` promises
 
 
 @dataclass

@@ -15,7 +15,7 @@ from mclip_export.clip_random_weights import random_clip
 from mclip_export.inspect_folder import inspect_folder
 from mclip_export.verify import verify
 
-SEEDS = {"tiny-clip": "1", "tiny-clip-vit": "2"}
+SEEDS = {"tiny-clip": "3", "tiny-clip-vit": "2"}
 TEXTS = ["a photo of a cat.", "It's 3 o'clock -- don't worry!", "Où est la gare ? 日本語", "", "UPPER   lower\n42%"]
 
 
