@@ -114,7 +114,14 @@ async function readListing({ platform, options }: Whereabouts<unknown>, url: str
   if (!Array.isArray(entries)) throw new MclipError('NETWORK', `The listing at ${url} is not a list of files.`);
   for (const entry of entries as (ListingEntry | null)[]) {
     const { path, size, lfs } = entry ?? {};
-    if (typeof path === 'string') listing.set(path, { bytes: lfs?.size ?? size ?? null, sha256: lfs?.oid ?? null });
+    if (typeof path !== 'string') continue;
+    const bytes = lfs?.size ?? size ?? null;
+    const sha256 = lfs?.oid ?? null;
+    const isValid =
+      (bytes === null || (Number.isSafeInteger(bytes) && bytes >= 0)) &&
+      (sha256 === null || /^[0-9a-f]{64}$/.test(`${sha256}`));
+    if (!isValid) throw new MclipError('NETWORK', `The listing at ${url} has no valid size and hash for ${path}.`);
+    listing.set(path, { bytes, sha256 });
   }
   return listing;
 }

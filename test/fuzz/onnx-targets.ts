@@ -1,0 +1,99 @@
+/** Damaged ONNX files: the look-up of an embedding table, the widening of half precision, the protocol buffers below. */
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { GRAPH, MODEL, TENSOR } from '../../packages/core/src/onnx/fields.js';
+import { NotProtobuf, ProtobufReader } from '../../packages/core/src/onnx/protobuf.js';
+import { toSinglePrecision } from '../../packages/core/src/onnx/single-precision.js';
+import type { RandomAccess } from '../../packages/core/src/platform.js';
+import { findOnnxTable } from '../../packages/core/src/vlm/onnx-table.js';
+import { damaged } from './mutations.js';
+import type { Target } from './outcome.js';
+
+const fixture = (name: string) =>
+  Uint8Array.from(readFileSync(new URL(`../../packages/node/test/fixtures/${name}`, import.meta.url)));
+const half = ['pixels.common', 'pixels.common-half-io', 'ids.onnxruntime', 'decoder', 'subgraphs', 'subgraphs-int32'];
+const graphs = [
+  ...half.map((name) => fixture(`half/${name}.onnx`)),
+  ...['external', 'custom', 'weight-as-output'].map((name) => fixture(`half/${name}.onnx`)),
+];
+const hidden = 64;
+
+export const onnxTargets: Target<Uint8Array>[] = [
+  {
+    name: 'half-precision graphs',
+    share: 300,
+    inputs: damaged(graphs),
+    async use(file) {
+      const result = await toSinglePrecision(opened(file));
+      if ('unchanged' in result) {
+        if (result.unchanged === '') throw new Error('unchanged without a reason');
+        return;
+      }
+      await checkGraph(result.graph);
+    },
+  },
+  {
+    name: 'embedding tables',
+    share: 100,
+    inputs: damaged([fixture('tiny-vlm/embed_tokens_fp16.onnx'), ...graphs]),
+    async use(file) {
+      const table = await findOnnxTable(opened(file), hidden);
+      if (table === null) return;
+      const bytes = table.rows * hidden * (table.dtype === 'fp32' ? 4 : 2);
+      if (table.offset + bytes > file.length) throw new Error(`a table beyond the end: ${JSON.stringify(table)}`);
+    },
+  },
+  {
+    name: 'protocol buffers',
+    share: 100,
+    inputs: fc.oneof(fc.uint8Array({ maxLength: 2000 }), damaged(graphs)),
+    async use(file) {
+      const reader = new ProtobufReader(opened(file));
+      await walk(reader, { start: 0, end: file.length }, 6).catch((error) => {
+        if (!(error instanceof NotProtobuf)) throw error;
+      });
+    },
+  },
+];
+
+async function walk(reader: ProtobufReader, range: { start: number; end: number }, depth: number): Promise<void> {
+  let at = range.start;
+  for (const field of await reader.fields(range)) {
+    if (field.from !== at || field.start <= field.from || field.end > range.end) throw new Error('fields that overlap');
+    at = field.end;
+    if (depth > 0 && !field.isNumber) await walk(reader, field, depth - 1).catch(ignoreNotProtobuf);
+  }
+  if (at !== range.end) throw new Error('a gap at the end');
+}
+
+function ignoreNotProtobuf(error: unknown): void {
+  if (!(error instanceof NotProtobuf)) throw error;
+}
+
+/** Whole messages down to the tensors, and weights as long as they were. */
+async function checkGraph(bytes: Uint8Array): Promise<void> {
+  const reader = new ProtobufReader(opened(bytes));
+  const model = await reader.fields({ start: 0, end: bytes.length });
+  const graph = model.filter(({ number }) => number === MODEL.graph);
+  if (graph.length !== 1) throw new Error(`${graph.length} graphs`);
+  for (const field of await reader.fields(graph[0]!)) {
+    if (field.number === GRAPH.node) await reader.fields(field);
+    if (field.number !== GRAPH.initializer) continue;
+    const tensor = await reader.fields(field);
+    const raw = tensor.find(({ number }) => number === TENSOR.rawData);
+    const type = tensor.findLast(({ number }) => number === TENSOR.dataType)?.value;
+    if (raw !== undefined && type === 10 && (raw.end - raw.start) % 2 !== 0) throw new Error('half a half');
+  }
+}
+
+function opened(data: Uint8Array): RandomAccess {
+  return {
+    size: data.length,
+    async read(target, position) {
+      if (position < 0 || position + target.length > data.length)
+        throw new Error(`a read beyond the end, at ${position}`);
+      target.set(data.subarray(position, position + target.length));
+    },
+    async close() {},
+  };
+}
