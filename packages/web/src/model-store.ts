@@ -1,5 +1,6 @@
 import { type FetchedFile, type FetchOptions, modelStore, type TextOptions } from '@mclip/core/adapter';
 import { webNetwork } from './network.js';
+import { pageUrl } from './page-url.js';
 import { openShelf } from './store/shelf.js';
 import { ShelfReader } from './store/shelf-reader.js';
 
@@ -13,7 +14,8 @@ const passing = /* @__PURE__ */ modelStore(async () => {
 }, webNetwork);
 
 export function fetchFile(file: FetchedFile, options: FetchOptions) {
-  return (/^https?:/.test(file.url) ? store : passing).fetchFile(file, options);
+  const url = pageUrl(file.url); // Next.js gives files of packages without an origin
+  return (/^https?:/.test(url) ? store : passing).fetchFile({ ...file, url }, options);
 }
 
 export function fetchText(url: string, options: TextOptions) {
