@@ -26,6 +26,7 @@ def arguments(argv):
         sub.add_argument("--dtype", default=dtypes, help=f"comma-separated, of {dtypes}")
         if command == "clip":
             sub.add_argument("--dense", action="store_true", help="the vision graph also gives an embedding per place, for heat maps")
+    commands.choices["vlm"].add_argument("--resolution", type=int, metavar="PIXELS", help="side of the largest picture; by default 1024")
     verify = commands.add_parser("verify", help="compare a model folder with PyTorch and with its own fp32 files")
     inspect = commands.add_parser("inspect", help="what a model folder holds; checks sizes and hashes")
     for sub in (verify, inspect):
@@ -54,7 +55,7 @@ def run_vlm(options):
     from .vlm_source import vlm_network
 
     dtypes = chosen_dtypes(options.dtype, DTYPES)
-    network, tokenizer, source = vlm_network(options.model, options.checkpoint, options.random_weights)
+    network, tokenizer, source = vlm_network(options.model, options.checkpoint, options.random_weights, options.resolution)
     licence = APPLE_LICENCE if options.checkpoint else RANDOM_LICENCE
     print_files(export_vlm(network, tokenizer, options.out, dtypes, licence, source))
 

@@ -16,7 +16,7 @@ class VisionEncoder(nn.Module):
         """`deployed`: without the branches that exist for training only."""
         super().__init__()
         self.trunk = timm.create_model("fastvit_mci3", num_classes=0, inference_mode=deployed, **vlm.vision_arguments)
-        hidden, self.flattened, self.size = vlm.decoder.hidden, vlm.flattened, vlm.size
+        hidden, self.flattened, self.name = vlm.decoder.hidden, vlm.flattened, vlm.name
         self.projector = nn.Sequential(nn.Linear(self.trunk.num_features, hidden), nn.GELU(), nn.Linear(hidden, hidden))
 
     def trunk_features(self, pixel_values):

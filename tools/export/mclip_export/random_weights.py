@@ -9,7 +9,7 @@ projector that removes what pictures share.
 import torch
 from torch import nn
 
-from .architectures import FastVlm
+from .architectures import VLMS, FastVlm
 from .fastvlm_network import FastVlmNetwork, VisionEncoder, language_model
 from .pictures import calibration_crops, enlarged_pictures
 
@@ -49,7 +49,7 @@ def calibrate_vision(vision: VisionEncoder, seed: int):
     vision.trunk_features(crops)
     vision.eval()
     # enlarged pictures are the more alike ones: what they share must go
-    pictures = enlarged_pictures(min(vision.size, LARGEST_CALIBRATION), seed=seed + 1)
+    pictures = enlarged_pictures(min(VLMS[vision.name].size, LARGEST_CALIBRATION), seed=seed + 1)
     pictures = torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255
     features = torch.cat([vision.trunk_features(picture[None]) for picture in pictures])  # [16, tokens, channels]
     first, _, second = vision.projector

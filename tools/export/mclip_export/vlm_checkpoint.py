@@ -1,7 +1,7 @@
 """FastVLM checkpoints: Apple's folders (LLaVA's `llava_qwen2`) and transformers' (`fast_vlm`).
 
-Apple's vision tower is stored as for deployment (branches joined), with the stages in one list; transformers stores timm's
-names. Sources: apple/ml-fastvlm (llava/model/multimodal_encoder/mobileclip/mci.py), transformers' fast_vlm.
+Apple's vision tower has the stages in one list, with the branches of its convolutions joined or not; transformers stores
+timm's names. Sources: apple/ml-fastvlm (llava/model/multimodal_encoder/mobileclip/mci.py), transformers' fast_vlm.
 """
 
 import hashlib
@@ -26,7 +26,8 @@ NETWORK = [
 ]  # fmt: skip
 RENAMED = [
     ("patch_embed.", "stem."), ("conv_exp.", "final_conv."), ("lkb_reparam.", "reparam_conv."), ("convffn.", "mlp."),
-    ("se.reduce.", "se.fc1."), ("se.expand.", "se.fc2."),
+    ("se.reduce.", "se.fc1."), ("se.expand.", "se.fc2."), ("rbr_conv.", "conv_kxk."), ("rbr_scale.", "conv_scale."),
+    ("rbr_skip.", "identity."), ("lkb_origin.", "large_conv."),
 ]  # fmt: skip
 
 
@@ -83,7 +84,8 @@ def parts_of(tensors):
 
 def fill(module, tensors, what, origin):
     """Copies into `module`; every tensor must be there and of the right size."""
-    state = module.state_dict()
+    state = {name: tensor for name, tensor in module.state_dict().items() if not name.endswith("num_batches_tracked")}
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith("num_batches_tracked")}
     missing, unexpected = sorted(state.keys() - tensors.keys()), sorted(tensors.keys() - state.keys())
     if missing or unexpected:
         raise ExportError(
@@ -128,4 +130,4 @@ def load_vlm_checkpoint(vlm: FastVlm, folder: Path):
     fill(vision.projector, projector, "projector", folder)
     language = language_model(vlm)
     fill(language, language_tensors, "language model", folder)
-    return FastVlmNetwork(vlm, vision.reparameterize(), language), digest
+    return FastVlmNetwork(vlm, vision.eval() if deployed else vision.reparameterize(), language), digest

@@ -1,5 +1,6 @@
 """The weights and the tokenizer of a FastVLM: from a checkpoint folder or from a seed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from . import qwen2_tokenizer_file
@@ -20,9 +21,18 @@ def tokenizer_of(vlm):
     return qwen2_tokenizer_file.tiny_tokenizer() if vlm.tokenizer == "tiny" else qwen2_tokenizer_file.qwen2_tokenizer(CACHE)
 
 
-def vlm_network(name: str, checkpoint: Path | None, seed: int | None):
+def at_resolution(vlm, resolution: int | None):
+    """The same network meant for pictures of another largest side."""
+    if resolution is None:
+        return vlm
+    if resolution % vlm.patch or resolution <= 0:
+        raise ExportError(f"A resolution of {resolution} cannot be; it must be a multiple of {vlm.patch}, such as {vlm.size}.")
+    return replace(vlm, sizes=(*(size for size in vlm.sizes if size < resolution), resolution))
+
+
+def vlm_network(name: str, checkpoint: Path | None, seed: int | None, resolution: int | None = None):
     """The network, its tokenizer.json, and what the manifest records of their source."""
-    vlm = known_vlm(name)
+    vlm = at_resolution(known_vlm(name), resolution)
     if checkpoint is None:
         from .random_weights import random_network
 

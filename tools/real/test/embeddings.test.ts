@@ -30,7 +30,8 @@ interface Reference {
 const modelsFolder = fileURLToPath(new URL('../models/', import.meta.url));
 const folders = readdirSync(modelsFolder)
   .map((name) => join(modelsFolder, name))
-  .filter((folder) => existsSync(join(folder, 'reference.json')));
+  .filter((folder) => existsSync(join(folder, 'reference.json')))
+  .filter((folder) => JSON.parse(readFileSync(join(folder, 'mclip.json'), 'utf8')).task === 'clip');
 
 function vector(base64: string): Float32Array {
   const bytes = Buffer.from(base64, 'base64');

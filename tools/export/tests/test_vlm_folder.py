@@ -1,0 +1,139 @@
+"""A tiny FastVLM: the folder that is exported, its proof, and checkpoints of both layouts."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from mclip_export import qwen2_tokenizer_file
+from mclip_export.__main__ import main
+from mclip_export.architectures import VLMS
+from mclip_export.fastvlm_network import FastVlmNetwork, VisionEncoder
+from mclip_export.onnx_session import make_session
+from mclip_export.random_weights import draw_vision_weights, random_network
+from mclip_export.vlm_checkpoint import NETWORK, RENAMED
+
+TINY = VLMS["tiny"]
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export") / "tiny"
+    main(["vlm", "--model", "tiny", "--random-weights", "0", "--out", str(folder)])
+    return folder
+
+
+def test_verify_proves_every_file(exported, tmp_path):
+    main(["verify", str(exported), "--json", str(tmp_path / "figures.json")])
+    assert "q8" in (tmp_path / "figures.json").read_text()
+
+
+def test_verify_notices_other_weights(exported, tmp_path):
+    other = tmp_path / "tiny"
+    main(["vlm", "--model", "tiny", "--random-weights", "1", "--out", str(other), "--dtype", "fp32"])
+    manifest = json.loads((other / "mclip.json").read_text())
+    manifest["source"]["randomWeights"] = 0
+    (other / "mclip.json").write_text(json.dumps(manifest))
+    with pytest.raises(SystemExit, match="vision fp32 differs from PyTorch"):
+        main(["verify", str(other)])
+
+
+def test_the_hubs_configuration_is_there(exported):
+    config = json.loads((exported / "config.json").read_text())
+    tokenizer = qwen2_tokenizer_file.load((exported / "tokenizer.json").read_text())
+    assert config["image_token_index"] == tokenizer.token_to_id("<image>") == 511
+    assert json.loads((exported / "preprocessor_config.json").read_text())["crop_size"]["height"] == TINY.size
+
+
+def apple_vision_name(name):
+    """timm's name -> Apple's; the converse of vlm_checkpoint.timm_name, from the same tables."""
+    for index, place in enumerate(NETWORK):
+        if name.startswith(f"{place}."):
+            name = f"network.{index}.{name[len(place) + 1 :]}"
+    for theirs, ours in RENAMED:
+        name = name.replace(ours, theirs)
+    return name.removesuffix(".gamma")
+
+
+def random_branches(seed):
+    """With the branches that exist for training only, in evaluation mode."""
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        vision = VisionEncoder(TINY)
+        draw_vision_weights(vision)
+        for name, buffer in vision.named_buffers():
+            if name.endswith("running_mean"):
+                buffer.normal_(std=0.2)
+    return vision.eval()
+
+
+def checkpoint(folder, layout):
+    """Writes a random network; returns it."""
+    network = random_network(TINY, 5, text_tokens=511)
+    vision = random_branches(6) if layout.startswith("apple") else network.vision
+    prefix, tower, projector, language = {
+        "apple": ("model.", "model.vision_tower.vision_tower.model.", "model.mm_projector.{}", "model."),
+        "transformers": ("model.", "model.vision_tower.timm_model.", "model.multi_modal_projector.linear_{}", "model.language_model."),
+    }[layout]
+    state = {}
+    for name, tensor in vision.trunk.state_dict().items():
+        state[tower + (apple_vision_name(name) if layout == "apple" else name)] = tensor
+    for place, number in ((0, "0" if layout == "apple" else "1"), (2, "2")):
+        for name, tensor in vision.projector[place].state_dict().items():
+            state[f"{projector.format(number)}.{name}"] = tensor
+    for name, tensor in network.language.state_dict().items():
+        state[language + name.removeprefix(prefix) if name.startswith(prefix) else name] = tensor
+    names = sorted(state)
+    folder.mkdir()
+    for shard, some in enumerate((names[::2], names[1::2]), 1):
+        save_file({name: state[name].contiguous() for name in some}, folder / f"model-0000{shard}-of-00002.safetensors")
+    sizes = {"hidden_size": TINY.decoder.hidden, "num_hidden_layers": TINY.decoder.layers}
+    config = {"model_type": "llava_qwen2", **sizes} if layout == "apple" else {"model_type": "fast_vlm", "text_config": sizes}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "tokenizer.json").write_text(qwen2_tokenizer_file.tiny_tokenizer())
+    return FastVlmNetwork(TINY, vision, network.language)
+
+
+@pytest.mark.parametrize("layout", ["apple", "transformers"])
+def test_a_checkpoint_gives_the_outputs_of_its_network(tmp_path, layout):
+    network = checkpoint(tmp_path / "checkpoint", layout)
+    out = tmp_path / "out"
+    options = ["--checkpoint", str(tmp_path / "checkpoint"), "--out", str(out), "--dtype", "fp32", "--resolution", "192"]
+    main(["vlm", "--model", "tiny", *options])
+    manifest = json.loads((out / "mclip.json").read_text())
+    assert manifest["image"]["sizes"] == [128, 192]
+    assert manifest["licence"]["id"] == "apple-amlr"
+    pixels = torch.rand(2, 3, 192, 192)
+    with torch.no_grad():
+        expected = network.vision(pixels).numpy()
+        embeds = network.embeddings[torch.tensor([[3, 1, 4, 1, 5]])]
+        logits = network.language(inputs_embeds=embeds).logits[:, -1:].numpy()
+    features = make_session(out / "vision_encoder.onnx").run(None, {"pixel_values": pixels.numpy()})[0]
+    assert np.abs(features - expected).max() < 1e-4 * np.abs(expected).max()
+    assert np.abs(features[0] - features[1]).max() > 0.01 * np.abs(expected).max()
+    decoder = make_session(out / "decoder_model_merged.onnx")
+    empty = {i.name: np.zeros((1, i.shape[1], 0, i.shape[3]), np.float32) for i in decoder.get_inputs()[2:]}
+    feeds = {"inputs_embeds": embeds.numpy(), "attention_mask": np.ones((1, 5), np.int64), **empty}
+    assert np.abs(decoder.run(["logits"], feeds)[0] - logits).max() < 1e-4 * np.abs(logits).max()
+
+
+def test_a_checkpoint_that_lacks_tensors_or_is_of_another_size_is_refused(tmp_path):
+    checkpoint(tmp_path / "checkpoint", "apple")
+    arguments = ["--checkpoint", str(tmp_path / "checkpoint"), "--out", str(tmp_path / "out")]
+    with pytest.raises(SystemExit, match="64 wide with 2 layers; fastvlm-0.5b is 896 wide"):
+        main(["vlm", "--model", "fastvlm-0.5b", *arguments])
+    (tmp_path / "checkpoint/model-00002-of-00002.safetensors").unlink()
+    with pytest.raises(SystemExit, match=r"tensors are missing \("):
+        main(["vlm", "--model", "tiny", *arguments])
+    (tmp_path / "checkpoint/model-00001-of-00002.safetensors").write_bytes(b"x" * 100)
+    with pytest.raises(SystemExit, match="cannot be read as weights"):
+        main(["vlm", "--model", "tiny", *arguments])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_resolution_that_cannot_be_is_refused(tmp_path):
+    with pytest.raises(SystemExit, match="multiple of 64"):
+        main(["vlm", "--model", "tiny", "--random-weights", "0", "--resolution", "200", "--out", str(tmp_path / "out")])
+    assert list(tmp_path.iterdir()) == []
