@@ -1,14 +1,15 @@
 /**
  * Size of mclip's own code in a page that classifies, and in one that captions too, as one minified and gzipped bundle:
  * calling thread and worker's work together. Left out: onnxruntime, the tokenizers with their vocabulary and tables
- * (fetched when text must be encoded), what only `watch`, `templates: 'openai-80'`, SVG and models of the hub load, and
- * what is needed only while a model is downloaded, loaded or restarted, which has rows of its own.
+ * (fetched when text must be encoded), what only `watch`, `templates: 'openai-80'`, SVG, models of the hub, files that do
+ * not decode and browsers without WebAssembly SIMD load, and what is needed only while a model is downloaded, loaded or
+ * restarted, which has rows of its own.
  */
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 const LATER =
-  /(clip-tokenizer|qwen2-tokenizer|bundled-clip-vocabulary|templates|watch|frames|svg|hub|download|request|shelf-backend|other-shelves|storage-error|sha256|clip-graphs|benchmark|place-vlm|run-again|canary|vlm-canary|device-facts|single-precision)(-\w+)?\.js$/;
+  /(clip-tokenizer|qwen2-tokenizer|bundled-clip-vocabulary|templates|watch|frames|svg|scalar|undecodable|canvas-reader|hub|download|request|shelf-backend|other-shelves|storage-error|sha256|clip-graphs|benchmark|place-vlm|run-again|canary|vlm-canary|device-facts|single-precision)(-\w+)?\.js$/;
 
 await check('classification', 'createClassifier', 25_000);
 await check('classification and captions', 'createClassifier, createCaptioner', 40_000);

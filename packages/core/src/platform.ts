@@ -5,7 +5,9 @@
  */
 import type { InferenceSession } from 'onnxruntime-common';
 import type { ResolvedSettings } from './configure.js';
-import type { Region, RgbImage } from './image/rgb-image.js';
+import type { Size } from './image/geometry.js';
+import type { PixelReader } from './image/pixel-reader.js';
+import type { Region } from './image/rgb-image.js';
 import type { Dtype } from './model/manifest.js';
 
 /** A raw onnxruntime session of any build. Its class is never tested: builds carry their own copies. */
@@ -29,11 +31,10 @@ export interface PortableImage {
 
 export interface DecodeOptions {
   maxPixels: number;
-  /**
-   * Set for `preprocessing: 'fast'`: given the oriented size of the picture, the size that the decoder may scale it
-   * to by its own means.
-   */
-  scaledSize?: (width: number, height: number) => { width: number; height: number };
+  /** Given the size of the picture, the size that all of it will be resized to; unknown for regions. */
+  scaledSize?: (width: number, height: number) => Size;
+  /** The decoder may scale it to that size by its own means. */
+  fast?: boolean;
 }
 
 export interface SessionOptions {
@@ -70,8 +71,11 @@ export interface RuntimeSettings {
 export interface Runtime {
   createSession(file: ModelFile, options: SessionOptions): Promise<Session>;
   openFile(file: ModelFile): Promise<RandomAccess>;
-  /** RGB bytes, EXIF orientation applied, colours in sRGB, alpha composited on white. The region is not cut here. */
-  decodeImage(image: PortableImage['source'], options: DecodeOptions): Promise<RgbImage>;
+  /**
+   * Pixels with EXIF orientation applied, colours in sRGB, alpha composited on white. The region is not cut here, and a
+   * `native` image stays open.
+   */
+  decodeImage(image: PortableImage['source'], options: DecodeOptions): Promise<PixelReader>;
 }
 
 /** What a worker computes: each has a script of its own, so that an app carries what it uses. */

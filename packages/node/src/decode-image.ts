@@ -4,13 +4,19 @@
  * alpha is composited on white by core, so that every platform gives the same bytes. How a file decodes is libvips' business: grey levels may differ from other decoders.
  */
 
-import type { RgbImage } from '@mclip/core';
 import { MclipError } from '@mclip/core';
-import { checkPixelCount, type DecodeOptions, type PortableImage, rgbFromPixels } from '@mclip/core/adapter';
+import {
+  checkPixelCount,
+  type DecodeOptions,
+  type PixelReader,
+  type PortableImage,
+  type RawPixels,
+  rawReader,
+} from '@mclip/core/adapter';
 import sharp, { type Metadata, type Sharp } from 'sharp';
 
-export async function decodeImage(source: PortableImage['source'], options: DecodeOptions): Promise<RgbImage> {
-  if (source.kind === 'pixels') return rgbFromPixels(source as Parameters<typeof rgbFromPixels>[0]);
+export async function decodeImage(source: PortableImage['source'], options: DecodeOptions): Promise<PixelReader> {
+  if (source.kind === 'pixels') return rawReader(source as RawPixels);
   if (source.kind !== 'bytes')
     throw new MclipError('INVALID_ARGUMENT', `Images of kind '${source.kind}' are not for Node.`);
   const { bytes } = source;
@@ -20,17 +26,17 @@ export async function decodeImage(source: PortableImage['source'], options: Deco
     throw undecodable(bytes, cause);
   });
   checkPixelCount(header.width, header.height, options.maxPixels);
-  const { data, info } = await rgbPixels(picture, header, options.scaledSize)
+  const { data, info } = await rgbPixels(picture, header, options)
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true })
     .catch((cause: unknown) => {
       throw undecodable(bytes, cause);
     });
-  return rgbFromPixels({ data, width: info.width, height: info.height, channels: info.channels as 1 | 3 | 4 });
+  return rawReader({ data, width: info.width, height: info.height, channels: info.channels as 1 | 3 | 4 });
 }
 
-function rgbPixels(picture: Sharp, header: Metadata, scaledSize: DecodeOptions['scaledSize']): Sharp {
-  if (scaledSize !== undefined) {
+function rgbPixels(picture: Sharp, header: Metadata, { fast, scaledSize }: DecodeOptions): Sharp {
+  if (fast && scaledSize !== undefined) {
     const { width, height } = header.autoOrient;
     // never enlarged here: the exact resize does that, and there is nothing to save
     const target = scaledSize(width, height);

@@ -4,13 +4,12 @@
  */
 import { Tensor, type TypedTensor } from 'onnxruntime-common';
 import { MclipError } from '../errors.js';
-import { type Size, shortestEdgeSize } from '../image/geometry.js';
-import { preprocessInto } from '../image/preprocess.js';
-import { cropRegion, type RgbImage } from '../image/rgb-image.js';
+import { withPicture } from '../image/pixel-reader.js';
+import { preprocessParts } from '../image/preprocess.js';
 import type { SelfCheck } from '../model/canary.js';
 import { isReference } from '../model/device.js';
 import type { Computing } from '../model/host.js';
-import type { Dtype, GraphName, ImageConfig, Manifest } from '../model/manifest.js';
+import type { Dtype, GraphName, Manifest } from '../model/manifest.js';
 import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings } from '../platform.js';
 import { Slots } from '../slots.js';
 import type { ClipTokenizer } from '../text/clip-tokenizer.js';
@@ -128,8 +127,14 @@ export class LocalClipEncoder implements ClipEncoder {
   ): Promise<Float32Array | LostImage> {
     return this.#pixelSlots.use(async (pixelValues) => {
       const config = this.#manifest.image;
-      if (image instanceof Float32Array) pixelValues.data.set(image);
-      else preprocessInto(await this.#decode(image, preprocessing, signal), config, pixelValues.data, 0);
+      if (image instanceof Float32Array) {
+        pixelValues.data.set(image);
+      } else {
+        const options = { maxPixels: this.#maxPixels, fast: preprocessing === 'fast', ...config };
+        await withPicture(this.#runtime, image, options, signal, (picture) =>
+          preprocessParts(picture, config, pixelValues.data, signal),
+        );
+      }
       try {
         return await this.#run('vision', pixelValues, 1, signal);
       } catch (error) {
@@ -151,28 +156,7 @@ export class LocalClipEncoder implements ClipEncoder {
         throw new MclipError('DEVICE_LOST', `Device '${loaded.device}' failed (${messageOf(cause)}).`, { cause });
       }
     });
-  }
-
-  async #decode(
-    { source, region }: PortableImage,
-    preprocessing: Preprocessing,
-    signal: AbortSignal | undefined,
-  ): Promise<RgbImage> {
-    const config = this.#manifest.image;
-    try {
-      signal?.throwIfAborted();
-      const decoded = await this.#runtime.decodeImage(source, {
-        maxPixels: this.#maxPixels,
-        ...(preprocessing === 'fast' && region === undefined
-          ? { scaledSize: (width: number, height: number) => scaledSize(width, height, config) }
-          : {}),
-      });
-      signal?.throwIfAborted();
-      return region === undefined ? decoded : cropRegion(decoded, region);
-    } finally {
-      // a bitmap or video frame that came here is ours, and video stalls when its frames are kept
-      if (source.kind === 'native') (source.image as { close?: () => void }).close?.();
-    }
+    });
   }
 
   async encodeTexts(texts: string[], signal?: AbortSignal): Promise<Float32Array> {
@@ -223,15 +207,6 @@ async function readTokenizer(tokenizerJson: string | null): Promise<ClipTokenize
   if (tokenizerJson === null) return loadClipTokenizer();
   const { ClipTokenizer } = await import('../text/clip-tokenizer.js');
   return ClipTokenizer.fromJSON(tokenizerJson);
-}
-
-/** What a picture may be scaled to before cropping or padding, so that nothing is left to resize after it. */
-function scaledSize(width: number, height: number, { fit, size }: ImageConfig): Size {
-  if (fit === 'crop') return shortestEdgeSize(width, height, size);
-  if (fit === 'squash') return { width: size, height: size };
-  const longest = Math.max(width, height);
-  const scaled = (edge: number) => Math.max(1, Math.round((edge * size) / longest));
-  return { width: scaled(width), height: scaled(height) };
 }
 
 /** Token ids as the graph takes them, flat [rows, contextLength]; rows beyond the texts are those of ''. */

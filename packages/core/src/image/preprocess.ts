@@ -4,8 +4,17 @@
  * References: open_clip `image_transform_v2` (crop, squash), LLaVA `expand2square` and CLIP's bicubic resize (pad),
  * torchvision `ToTensor` and `Normalize`. Leaves out training-time augmentation.
  */
-import { type CropOffset, centerCropWindow, type Fit, shortestEdgeSize, squarePlacement } from './geometry.js';
-import { checkInterpolation, type Interpolation, resizeWindow } from './resize.js';
+import {
+  type CropOffset,
+  centerCropWindow,
+  type Fit,
+  type Size,
+  shortestEdgeSize,
+  squarePlacement,
+} from './geometry.js';
+import type { PixelReader } from './pixel-reader.js';
+import { checkInterpolation, type Interpolation, type ResizePlan, resizeWindow } from './resize.js';
+import { resizeParts } from './resize-parts.js';
 import { checkRgbImage, invalid, type RgbImage, type RgbImageLike } from './rgb-image.js';
 
 /** How a model wants its pictures; comes from its manifest. */
@@ -52,37 +61,63 @@ export function preprocessInto(
   if (!Number.isInteger(offset) || offset < 0 || offset + length > target.length) {
     throw invalid(`Expected room for ${length} values from offset ${offset}, got ${target.length} values.`);
   }
-  const { data } = fitToSquare(image, config);
-  const plane = config.size * config.size;
-  const [red, green, blue] = config.mean.map((mean, channel) => normalizedLevels(mean, config.std[channel]));
-  const end = offset + plane;
-  for (let o = offset, i = 0; o < end; o++, i += 3) {
-    target[o] = red[data[i]];
-    target[o + plane] = green[data[i + 1]];
-    target[o + 2 * plane] = blue[data[i + 2]];
-  }
+  normalize(fitToSquare(image, config).data, config, target, offset);
+}
+
+/**
+ * The same for a picture that is read in parts; `target` is filled from its start.
+ * @throws the signal's reason; `target` is then untouched.
+ */
+export async function preprocessParts(
+  picture: PixelReader,
+  config: PreprocessConfig,
+  target: Float32Array,
+  signal?: AbortSignal,
+): Promise<void> {
+  checkConfig(config);
+  normalize((await resizeParts(picture, squarePlan(picture, config), signal)).data, config, target, 0);
 }
 
 /** The bytes that `preprocess` normalises: the picture cropped, padded or squashed to `size` x `size`. */
 export function fitToSquare(image: RgbImageLike, config: PreprocessConfig): RgbImage {
   checkConfig(config);
   const source = checkRgbImage(image);
-  const { size, interpolation } = config;
+  return resizeWindow(source, squarePlan(source, config));
+}
+
+function squarePlan(picture: Size, { size, fit, interpolation, mean, cropOffset }: PreprocessConfig): ResizePlan {
   const square = { width: size, height: size };
   const whole = { x: 0, y: 0, ...square };
-  switch (config.fit) {
+  switch (fit) {
     case 'squash':
-      return resizeWindow(source, square, whole, interpolation);
+      return { size: square, window: whole, interpolation };
     case 'pad': {
-      const [r, g, b] = config.mean;
+      const [r, g, b] = mean;
       const fill = [Math.trunc(r * 255), Math.trunc(g * 255), Math.trunc(b * 255)] as const;
-      const placement = squarePlacement(source.width, source.height);
-      return resizeWindow(source, square, whole, interpolation, { placement, fill });
+      const placement = squarePlacement(picture.width, picture.height);
+      return { size: square, window: whole, interpolation, surround: { placement, fill } };
     }
     case 'crop': {
-      const resized = shortestEdgeSize(source.width, source.height, size);
-      return resizeWindow(source, resized, centerCropWindow(resized, size, config.cropOffset), interpolation);
+      const resized = shortestEdgeSize(picture.width, picture.height, size);
+      return { size: resized, window: centerCropWindow(resized, size, cropOffset), interpolation };
     }
+  }
+}
+
+/** RGB bytes to planes of floats. */
+function normalize(
+  data: Uint8Array,
+  { size, mean, std }: PreprocessConfig,
+  target: Float32Array,
+  offset: number,
+): void {
+  const plane = size * size;
+  const [red, green, blue] = mean.map((level, channel) => normalizedLevels(level, std[channel]));
+  const end = offset + plane;
+  for (let o = offset, i = 0; o < end; o++, i += 3) {
+    target[o] = red[data[i]];
+    target[o + plane] = green[data[i + 1]];
+    target[o + 2 * plane] = blue[data[i + 2]];
   }
 }
 

@@ -5,10 +5,10 @@
  */
 import { coefficients, type Interpolation } from './coefficients.js';
 import type { Placement, Size } from './geometry.js';
-import type { ResizeJob } from './kernel/job.js';
-import { copyCanvasRow } from './kernel/job.js';
+import { copyCanvasRow, type ResizeJob } from './kernel/job.js';
 import { resizeScalar } from './kernel/scalar.js';
-import { resizeSimd } from './kernel/simd.js';
+import { SimdResize } from './kernel/simd.js';
+import type { PixelPart, PixelReader } from './pixel-reader.js';
 import { checkRgbImage, checkSize, invalid, type Region, type RgbImage, type RgbImageLike } from './rgb-image.js';
 
 export type { Interpolation } from './coefficients.js';
@@ -28,39 +28,60 @@ export function resize(image: RgbImageLike, width: number, height: number, inter
   const source = checkRgbImage(image);
   checkSize(width, height, 'a target size');
   checkInterpolation(interpolation);
-  return resizeWindow(source, { width, height }, { x: 0, y: 0, width, height }, interpolation);
+  return resizeWindow(source, { size: { width, height }, window: { x: 0, y: 0, width, height }, interpolation });
 }
 
-/**
- * The pixels of `window` of the picture (with its surround) resized to `size`; only what the window needs is computed.
- * Arguments are checked by the callers.
- */
-export function resizeWindow(
-  image: RgbImage,
-  size: Size,
-  window: Region,
-  interpolation: Interpolation,
-  surround?: Surround,
-): RgbImage {
-  const job = resizeJob(image, size, window, interpolation, surround);
-  const { width, height } = window;
-  if (job.horizontal === null && job.vertical === null) return { data: copyWindow(job), width, height };
-  return { data: resizeSimd(job) ?? resizeScalar(job), width, height };
+/** A part of a picture, on a larger surface or not, resized. */
+export interface ResizePlan {
+  /** Of the whole resized surface. */
+  readonly size: Size;
+  /** What is wanted of it; only that is computed. */
+  readonly window: Region;
+  readonly interpolation: Interpolation;
+  readonly surround?: Surround;
+}
+
+/** Carries out a plan on a picture that is held whole. Arguments are checked by the callers. */
+export function resizeWindow(image: RgbImage, plan: ResizePlan): RgbImage {
+  const job = resizeJob({ ...image, channels: 3 }, plan);
+  const part = { ...image, x: 0, y: 0, channels: 3 } as const;
+  const { width, height } = plan.window;
+  return { data: copyWindow(job, part) ?? resizeSimd(job, part) ?? resizeScalar(job, part), width, height };
+}
+
+/** By the WebAssembly kernel; null when it cannot. */
+export function resizeSimd(job: ResizeJob, part: PixelPart): Uint8Array | null {
+  const resize = SimdResize.begin(job);
+  if (resize === null) return null;
+  try {
+    resize.push(part);
+  } finally {
+    resize.close();
+  }
+  return resize.result;
 }
 
 /** The work for the kernels. */
 export function resizeJob(
-  image: RgbImage,
-  size: Size,
-  window: Region,
-  interpolation: Interpolation,
-  surround?: Surround,
+  { width, height, channels }: Pick<PixelReader, 'width' | 'height' | 'channels'>,
+  { size, window, interpolation, surround }: ResizePlan,
 ): ResizeJob {
-  const canvas = surround?.placement ?? { width: image.width, height: image.height, left: 0, top: 0 };
+  const image = { width, height };
+  const canvas = surround?.placement ?? { ...image, left: 0, top: 0 };
   const fill = surround?.fill ?? [0, 0, 0];
   const horizontal = canvas.width === size.width ? null : coefficients(canvas.width, size.width, interpolation);
   const vertical = canvas.height === size.height ? null : coefficients(canvas.height, size.height, interpolation);
-  return { image, canvas, fill, horizontal, vertical, verticalFirst: isVerticalFirst(canvas, size), window };
+  const verticalFirst = isVerticalFirst(canvas, size);
+  return {
+    image,
+    channels: horizontal === null ? 3 : channels,
+    canvas,
+    fill,
+    horizontal,
+    vertical,
+    verticalFirst,
+    window,
+  };
 }
 
 /**
@@ -79,10 +100,12 @@ export function checkInterpolation(interpolation: Interpolation): void {
   }
 }
 
-function copyWindow(job: ResizeJob): Uint8Array {
+/** A window that only has to be copied, else null. */
+export function copyWindow(job: ResizeJob, part: PixelPart): Uint8Array | null {
+  if (job.horizontal !== null || job.vertical !== null) return null;
   const { x, y, width, height } = job.window;
   const output = new Uint8Array(width * height * 3);
   const columns = { first: x, end: x + width };
-  for (let i = 0; i < height; i++) copyCanvasRow(job, y + i, columns, output, i * width * 3);
+  for (let i = 0; i < height; i++) copyCanvasRow(job, part, y + i, columns, output, i * width * 3);
   return output;
 }

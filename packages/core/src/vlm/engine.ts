@@ -5,8 +5,8 @@
  */
 import { Tensor } from 'onnxruntime-common';
 import { MclipError } from '../errors.js';
-import { type PreprocessConfig, preprocess } from '../image/preprocess.js';
-import { cropRegion } from '../image/rgb-image.js';
+import { withPicture } from '../image/pixel-reader.js';
+import { type PreprocessConfig, preprocessParts } from '../image/preprocess.js';
 import type { SelfCheck } from '../model/canary.js';
 import { isReference } from '../model/device.js';
 import type { Computing } from '../model/host.js';
@@ -210,11 +210,15 @@ export class LocalVlmEngine implements VlmEngine {
 
   async encodeImage({ image, source, size, fit }: EncodeRequest, signal?: AbortSignal): Promise<EncodeTimings> {
     const start = performance.now();
-    const rgb = await this.#decode(source, signal);
-    const decoded = performance.now();
+    let decoded = start;
     const { mean, std, interpolation } = this.#manifest.image;
     const config: PreprocessConfig = { size, fit, interpolation, mean, std, cropOffset: 'floor' };
-    const pixelValues = new Tensor('float32', preprocess(rgb, config), [1, 3, size, size]);
+    const options = { maxPixels: this.#maxPixels, fast: false, size, fit };
+    const pixelValues = new Tensor('float32', new Float32Array(3 * size * size), [1, 3, size, size]);
+    await withPicture(this.#runtime, source, options, signal, (picture) => {
+      decoded = performance.now();
+      return preprocessParts(picture, config, pixelValues.data, signal);
+    });
     const preprocessed = performance.now();
     const features = await this.#inTurn(() => {
       signal?.throwIfAborted();
@@ -226,18 +230,6 @@ export class LocalVlmEngine implements VlmEngine {
       preprocessMs: preprocessed - decoded,
       visionMs: performance.now() - preprocessed,
     };
-  }
-
-  async #decode({ source, region }: PortableImage, signal: AbortSignal | undefined) {
-    try {
-      signal?.throwIfAborted();
-      const decoded = await this.#runtime.decodeImage(source, { maxPixels: this.#maxPixels });
-      signal?.throwIfAborted();
-      return region === undefined ? decoded : cropRegion(decoded, region);
-    } finally {
-      // a bitmap or video frame that came here is ours, and video stalls when its frames are kept
-      if (source.kind === 'native') (source.image as { close?: () => void }).close?.();
-    }
   }
 
   async #imageFeatures(pixelValues: Tensor, size: number): Promise<Float32Array> {

@@ -40,6 +40,13 @@ function value(kind: Kind, x: number, y: number, c: number, i: number, width: nu
   }
 }
 
+/** RGB bytes with a fourth that must not count. */
+export function withAlpha(rgb: Uint8Array): Uint8Array {
+  return Uint8Array.from({ length: (rgb.length / 3) * 4 }, (_, i) =>
+    i % 4 === 3 ? (i * 37) & 255 : rgb[(i >> 2) * 3 + (i & 3)]!,
+  );
+}
+
 /** The first 32 hex digits of the SHA-256 of the bytes under a view. */
 export function sha(view: ArrayBufferView): string {
   const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);

@@ -3,10 +3,10 @@ import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { coefficients, type Interpolation } from '../../src/image/coefficients.js';
 import { resizeScalar } from '../../src/image/kernel/scalar.js';
-import { resizeSimd } from '../../src/image/kernel/simd.js';
-import { resize, resizeJob, resizeWindow } from '../../src/image/resize.js';
+import type { PixelPart } from '../../src/image/pixel-reader.js';
+import { type ResizePlan, resize, resizeJob, resizeSimd, resizeWindow } from '../../src/image/resize.js';
 import type { RgbImage } from '../../src/image/rgb-image.js';
-import { KINDS, type Kind, picture, sha } from './picture.js';
+import { KINDS, type Kind, picture, sha, withAlpha } from './picture.js';
 
 interface Goldens {
   versions: Record<string, string>;
@@ -24,7 +24,7 @@ const INTERPOLATIONS = ['bilinear', 'bicubic'] as const;
 
 const kernels = {
   scalar: resizeScalar,
-  simd: (job: ReturnType<typeof resizeJob>) => resizeSimd(job) ?? expect.fail('the SIMD kernel gave way'),
+  simd: (...work: Parameters<typeof resizeSimd>) => resizeSimd(...work) ?? expect.fail('the SIMD kernel gave way'),
 };
 
 /** The whole result of one kernel, passes and all, also where `resize` would only copy. */
@@ -33,20 +33,38 @@ function resizedBy(
   image: RgbImage,
   width: number,
   height: number,
-  filter: Interpolation,
+  interpolation: Interpolation,
+  channels: 3 | 4 = 3,
 ): Uint8Array {
-  return kernels[kernel](resizeJob(image, { width, height }, { x: 0, y: 0, width, height }, filter));
+  return carriedOut(kernel, image, { ...wholePlan(width, height), interpolation }, channels);
+}
+
+function carriedOut(kernel: keyof typeof kernels, image: RgbImage, plan: ResizePlan, channels: 3 | 4): Uint8Array {
+  return kernels[kernel](resizeJob({ ...image, channels }, plan), wholePart(image, channels));
+}
+
+function wholePart(image: RgbImage, channels: 3 | 4): PixelPart {
+  return { ...image, data: channels === 3 ? image.data : withAlpha(image.data), channels, x: 0, y: 0 };
+}
+
+function wholePlan(width: number, height: number) {
+  return { size: { width, height }, window: { x: 0, y: 0, width, height } };
 }
 
 const side = fc.integer({ min: 1, max: 80 });
 const sizes = fc.record({ width: side, height: side, toWidth: side, toHeight: side });
 const anyCase = { kind: fc.constantFrom(...KINDS), seed: fc.nat(1000), filter: fc.constantFrom(...INTERPOLATIONS) };
 
-describe.each(['scalar', 'simd'] as const)('the %s kernel', (kernel) => {
+describe.each([
+  ['scalar', 3],
+  ['scalar', 4],
+  ['simd', 3],
+  ['simd', 4],
+] as const)('the %s kernel on %d channels', (kernel, channels) => {
   test.each(INTERPOLATIONS)('gives the bytes of Pillow, %s', (filter) => {
     const column = filter === 'bilinear' ? 6 : 7;
     const wrong = goldens.cases.filter((golden, i) => {
-      const bytes = resizedBy(kernel, pictures[i], golden[4], golden[5], filter);
+      const bytes = resizedBy(kernel, pictures[i], golden[4], golden[5], filter, channels);
       return sha(bytes) !== golden[column];
     });
     expect(wrong).toEqual([]);
@@ -55,7 +73,14 @@ describe.each(['scalar', 'simd'] as const)('the %s kernel', (kernel) => {
 
   test.each(goldens.full)('gives the bytes of Pillow, in full: $kind $sizes $filter', (golden) => {
     const [width, height, toWidth, toHeight] = golden.sizes;
-    const bytes = resizedBy(kernel, picture(golden.kind, width, height, golden.seed), toWidth, toHeight, golden.filter);
+    const bytes = resizedBy(
+      kernel,
+      picture(golden.kind, width, height, golden.seed),
+      toWidth,
+      toHeight,
+      golden.filter,
+      channels,
+    );
     expect([...bytes]).toEqual([...Buffer.from(golden.data, 'hex')]);
   });
 
@@ -65,7 +90,7 @@ describe.each(['scalar', 'simd'] as const)('the %s kernel', (kernel) => {
     fc.assert(
       fc.property(arbitrary, ({ sizes: { width, height, toWidth, toHeight }, filter, color }) => {
         const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => color[i % 3]);
-        const bytes = resizedBy(kernel, { data, width, height }, toWidth, toHeight, filter);
+        const bytes = resizedBy(kernel, { data, width, height }, toWidth, toHeight, filter, channels);
         return bytes.every((byte, i) => byte === color[i % 3]);
       }),
     );
@@ -79,7 +104,8 @@ describe.each(['scalar', 'simd'] as const)('the %s kernel', (kernel) => {
         const x = corners[0] % toWidth;
         const y = corners[1] % toHeight;
         const window = { x, y, width: 1 + (corners[2] % (toWidth - x)), height: 1 + (corners[3] % (toHeight - y)) };
-        const bytes = kernels[kernel](resizeJob(image, { width: toWidth, height: toHeight }, window, filter));
+        const plan = { size: { width: toWidth, height: toHeight }, window, interpolation: filter };
+        const bytes = carriedOut(kernel, image, plan, channels);
         const full = resizedBy(kernel, image, toWidth, toHeight, filter);
         for (let row = 0; row < window.height; row++) {
           const from = ((y + row) * toWidth + x) * 3;
@@ -121,11 +147,12 @@ test('both kernels agree on a picture on a larger surface', () => {
         for (let y = 0; y < height; y++) {
           canvas.set(image.data.subarray(y * width * 3, (y + 1) * width * 3), ((y + top) * placement.width + left) * 3);
         }
-        const size = { width: toWidth, height: toHeight };
-        const window = { x: 0, y: 0, ...size };
-        const expected = resizeWindow({ ...placement, data: canvas }, size, window, filter).data;
-        const job = resizeJob(image, size, window, filter, { placement, fill });
-        return sha(resizeScalar(job)) === sha(expected) && sha(resizeSimd(job)!) === sha(expected);
+        const plan = { ...wholePlan(toWidth, toHeight), interpolation: filter };
+        const expected = sha(resizeWindow({ ...placement, data: canvas }, plan).data);
+        const surrounded = { ...plan, surround: { placement, fill } };
+        return (['scalar', 'simd'] as const).every((kernel) =>
+          ([3, 4] as const).every((channels) => sha(carriedOut(kernel, image, surrounded, channels)) === expected),
+        );
       },
     ),
   );
@@ -162,9 +189,14 @@ test('weights fit the halves the SIMD kernel splits them into', () => {
 test('a job beyond the memory of the SIMD kernel is done by the scalar one', () => {
   const image = picture('smooth', 2, 2, 3);
   const size = { width: 300_000, height: 3 };
-  const job = resizeJob(image, size, { x: 0, y: 0, ...size }, 'bilinear');
-  expect(resizeSimd(job)).toBeNull();
-  expect(sha(resize(image, size.width, size.height, 'bilinear').data)).toBe(sha(resizeScalar(job)));
+  const job = resizeJob(
+    { ...image, channels: 3 },
+    { ...wholePlan(size.width, size.height), interpolation: 'bilinear' },
+  );
+  expect(resizeSimd(job, wholePart(image, 3))).toBeNull();
+  expect(sha(resize(image, size.width, size.height, 'bilinear').data)).toBe(
+    sha(resizeScalar(job, wholePart(image, 3))),
+  );
 });
 
 test.each([

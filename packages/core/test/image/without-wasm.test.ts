@@ -8,12 +8,12 @@ beforeEach(() => vi.resetModules());
 afterEach(() => vi.unstubAllGlobals());
 
 async function resizeFresh() {
-  const { resize } = await import('../../src/image/resize.js');
-  const { resizeSimd } = await import('../../src/image/kernel/simd.js');
-  const { resizeJob } = await import('../../src/image/resize.js');
+  const { resize, resizeJob, resizeSimd } = await import('../../src/image/resize.js');
   const image = picture('noise', 90, 70, 4);
   const size = { width: 31, height: 23 };
-  const simd = resizeSimd(resizeJob(image, size, { x: 0, y: 0, ...size }, 'bicubic'));
+  const plan = { size, window: { x: 0, y: 0, ...size }, interpolation: 'bicubic' } as const;
+  const job = resizeJob({ ...image, channels: 3 }, plan);
+  const simd = resizeSimd(job, { ...image, x: 0, y: 0, channels: 3 });
   return { simd, sha: sha(resize(image, 31, 23, 'bicubic').data) };
 }
 

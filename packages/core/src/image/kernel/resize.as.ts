@@ -17,15 +17,22 @@ function combine(high: v128, low: v128): v128 {
 }
 
 /**
- * Horizontal pass over 4 rows of RGB. Output x of a row is the weighted sum of `pairs * 2` pixels from byte `starts[x]` on.
- * Reads up to 4 bytes beyond a row's last pixel, writes 1 byte beyond a target row's last.
+ * Horizontal pass over 4 rows of RGB or RGBA, whose alpha is left out. Output x of a row is the weighted sum of
+ * `pairs * 2` pixels from byte `starts[x]` on.
+ * Reads up to 10 bytes beyond a row's last pixel, writes 1 byte beyond a target row's last.
  */
 export function horizontal4(
-  rows: usize, rowStride: usize, starts: usize, weights: usize, pairs: i32, width: i32, target: usize, targetStride: usize,
+  rows: usize, rowStride: usize, channels: i32, starts: usize, weights: usize, pairs: i32, width: i32,
+  target: usize, targetStride: usize,
 ): void {
-  // the first two pixels of 12 bytes as 16-bit r r g g b b - -, and the next two
-  const two = i8x16(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1);
-  const nextTwo = i8x16(6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
+  // the first two pixels of 12 or 16 bytes as 16-bit r r g g b b - -, and the next two
+  let two = i8x16(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1);
+  let nextTwo = i8x16(6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
+  if (channels == 4) {
+    two = i8x16(0, -1, 4, -1, 1, -1, 5, -1, 2, -1, 6, -1, -1, -1, -1, -1);
+    nextTwo = i8x16(8, -1, 12, -1, 9, -1, 13, -1, 10, -1, 14, -1, -1, -1, -1, -1);
+  }
+  const step = <usize>channels << 2;
   const half = i32x4.splat(HALF);
   const zero = i32x4.splat(0);
   const fours = pairs >> 1;
@@ -68,10 +75,10 @@ export function horizontal4(
       s = v128.swizzle(v3, nextTwo);
       h3 = i32x4.add(h3, i32x4.dot_i16x8_s(s, high));
       l3 = i32x4.add(l3, i32x4.dot_i16x8_s(s, low));
-      p0 += 12;
-      p1 += 12;
-      p2 += 12;
-      p3 += 12;
+      p0 += step;
+      p1 += step;
+      p2 += step;
+      p3 += step;
       k += 16;
     }
     if (rest) {

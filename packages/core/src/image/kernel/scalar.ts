@@ -3,19 +3,21 @@
  * Works everywhere; the reference for the SIMD kernel, which must give the same bytes.
  */
 import { type Coefficients, HALF, PRECISION_BITS } from '../coefficients.js';
+import type { PixelPart } from '../pixel-reader.js';
+import type { Region } from '../rgb-image.js';
 import { copyCanvasRow, inputRange, type ResizeJob } from './job.js';
 
 /** Rows between the passes are kept for the next call up to this many bytes. */
 const SCRATCH_MAX_BYTES = 1 << 22;
 let scratch = new Uint8Array(0);
 
-/** The window of the resized canvas. [window.height * window.width * 3] */
-export function resizeScalar(job: ResizeJob): Uint8Array {
-  const { horizontal, vertical, window } = job;
+/** The window of the resized canvas, from a part with all of the picture that it needs. [window.height * window.width * 3] */
+export function resizeScalar(job: ResizeJob, part: PixelPart): Uint8Array {
+  const { horizontal, vertical, window, channels } = job;
   const columns = inputRange(horizontal, window.x, window.width);
   const rows = inputRange(vertical, window.y, window.height);
   const rowBytes = window.width * 3;
-  const inputBytes = (columns.end - columns.first) * 3;
+  const inputBytes = (columns.end - columns.first) * channels;
   const output = new Uint8Array(rowBytes * window.height);
   const input = new Uint8Array(inputBytes);
 
@@ -23,11 +25,11 @@ export function resizeScalar(job: ResizeJob): Uint8Array {
     for (let y = rows.first, o = 0; y < rows.end; y++, o += rowBytes) resizeRow(y, output, o);
   } else if (job.verticalFirst && horizontal !== null) {
     const middle = scratchOf((rows.end - rows.first) * inputBytes);
-    for (let y = rows.first, o = 0; y < rows.end; y++, o += inputBytes) copyCanvasRow(job, y, columns, middle, o);
+    for (let y = rows.first, o = 0; y < rows.end; y++, o += inputBytes) copyCanvasRow(job, part, y, columns, middle, o);
     const sums = new Int32Array(inputBytes);
     for (let i = 0; i < window.height; i++) {
       verticalRow(middle, rows.first, vertical, window.y + i, sums, input, 0);
-      horizontalRow(input, columns.first, horizontal, window.x, window.width, output, i * rowBytes);
+      horizontalRow(input, channels, columns.first, horizontal, window, output, i * rowBytes);
     }
   } else {
     const middle = scratchOf((rows.end - rows.first) * rowBytes);
@@ -42,32 +44,32 @@ export function resizeScalar(job: ResizeJob): Uint8Array {
   /** Row `y` of the canvas, resized horizontally. */
   function resizeRow(y: number, target: Uint8Array, offset: number): void {
     if (horizontal === null) {
-      copyCanvasRow(job, y, columns, target, offset);
+      copyCanvasRow(job, part, y, columns, target, offset);
     } else {
-      copyCanvasRow(job, y, columns, input, 0);
-      horizontalRow(input, columns.first, horizontal, window.x, window.width, target, offset);
+      copyCanvasRow(job, part, y, columns, input, 0);
+      horizontalRow(input, channels, columns.first, horizontal, window, target, offset);
     }
   }
 }
 
 function horizontalRow(
   input: Uint8Array,
+  channels: number,
   inputFirst: number,
   { starts, counts, weights, taps }: Coefficients,
-  first: number,
-  width: number,
+  { x: first, width }: Region,
   target: Uint8Array,
   offset: number,
 ): void {
   const end = first + width;
   for (let x = first, o = offset; x < end; x++, o += 3) {
-    let p = (starts[x] - inputFirst) * 3;
+    let p = (starts[x] - inputFirst) * channels;
     let k = x * taps;
     const kEnd = k + counts[x];
     let r = HALF;
     let g = HALF;
     let b = HALF;
-    for (; k < kEnd; k++, p += 3) {
+    for (; k < kEnd; k++, p += channels) {
       const weight = weights[k];
       r = (r + Math.imul(input[p], weight)) | 0;
       g = (g + Math.imul(input[p + 1], weight)) | 0;

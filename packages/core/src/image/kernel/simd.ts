@@ -4,6 +4,7 @@
  * Gives way (null) where WebAssembly SIMD is missing or forbidden, and to jobs that would need too much memory.
  */
 import type { Coefficients } from '../coefficients.js';
+import type { PixelPart } from '../pixel-reader.js';
 import { copyCanvasRow, inputRange, type Range, type ResizeJob } from './job.js';
 import { WASM_BASE64 } from './wasm.js';
 
@@ -13,6 +14,7 @@ interface Kernel {
   readonly horizontal4: (
     rows: number,
     rowStride: number,
+    channels: number,
     starts: number,
     weights: number,
     pairs: number,
@@ -58,123 +60,156 @@ const SLIDE_ROWS = 32;
 const MAX_MEMORY_BYTES = 1 << 24;
 const PAGE_BYTES = 1 << 16;
 
-let kernel: Kernel | null | undefined;
+/** Null where WebAssembly SIMD is missing or forbidden. */
+let code: WebAssembly.Module | null | undefined;
+/** Not in use: each holds the rows of one resize. */
+const kernels: Kernel[] = [];
 const packed = new WeakMap<Coefficients, Int16Array>();
 
-/** The window of the resized canvas [window.height * window.width * 3], or null when this kernel cannot make it. */
-export function resizeSimd(job: ResizeJob): Uint8Array | null {
-  const wasm = loadKernel();
-  if (wasm === null) return null;
-  const columns = inputRange(job.horizontal, job.window.x, job.window.width);
-  const layout = layOut(job, columns);
-  return reserve(wasm.memory, layout.end) ? new SimdResize(wasm, job, columns, layout).run() : null;
-}
-
-/** One resize under way. */
-class SimdResize {
+/** One resize under way: takes the picture in parts from the top down. */
+export class SimdResize {
+  readonly #kernel: Kernel;
+  readonly #job: ResizeJob;
+  readonly #columns: Range;
+  readonly #layout: Layout;
   readonly #bytes: Uint8Array;
   readonly #rowsEnd: number;
+  /** The window of the resized canvas. [window.height * window.width * 3] */
+  readonly result: Uint8Array;
+  #part: PixelPart | null = null;
+  /** First canvas row that the parts so far do not hold. */
+  #end = 0;
   /** Canvas row at the start of the sliding window. */
   #base: number;
   /** First canvas row that is not in it yet. */
   #filled: number;
+  /** First row of the result that is not made yet. */
+  #next = 0;
 
-  constructor(
-    readonly wasm: Kernel,
-    readonly job: ResizeJob,
-    readonly columns: Range,
-    readonly layout: Layout,
-  ) {
-    const rows = inputRange(job.vertical, job.window.y, job.window.height);
-    this.#bytes = new Uint8Array(wasm.memory.buffer);
+  /** Null when this kernel cannot do it. Else `close` must follow. */
+  static begin(job: ResizeJob): SimdResize | null {
+    const columns = inputRange(job.horizontal, job.window.x, job.window.width);
+    const layout = layOut(job, columns);
+    const kernel = layout.end > MAX_MEMORY_BYTES ? null : takeKernel(layout.end);
+    return kernel && new SimdResize(kernel, job, columns, layout);
+  }
+
+  private constructor(kernel: Kernel, job: ResizeJob, columns: Range, layout: Layout) {
+    const { horizontal, vertical, window } = job;
+    const rows = inputRange(vertical, window.y, window.height);
+    this.#kernel = kernel;
+    this.#job = job;
+    this.#columns = columns;
+    this.#layout = layout;
+    this.#bytes = new Uint8Array(kernel.memory.buffer);
     this.#rowsEnd = rows.end;
     this.#base = this.#filled = rows.first;
-  }
-
-  run(): Uint8Array {
-    const { wasm, job, layout } = this;
-    const { horizontal, vertical, window } = job;
-    const { middleStride, middleBytes, input, inputStride, output, outputStride } = layout;
+    this.result = new Uint8Array(window.width * window.height * 3);
     if (horizontal !== null) this.#writeHorizontal(horizontal);
     if (vertical !== null) this.#bytes.set(packedWeights(vertical, window.y, window.height), layout.verticalWeights);
-
-    const rowBytes = window.width * 3;
-    const result = new Uint8Array(rowBytes * window.height);
-    const horizontalLast = horizontal !== null && job.verticalFirst;
-    // what the vertical pass gives is either the result or goes through the horizontal pass, four rows at a time
-    const target = horizontalLast ? input : output;
-    const targetStride = horizontalLast ? inputStride : outputStride;
-    for (let i = 0; i < window.height; i += ROWS) {
-      const count = Math.min(ROWS, window.height - i);
-      for (let j = 0; j < count; j++) {
-        if (vertical === null) {
-          const row = this.#rows(window.y + i + j, window.y + i + j + 1);
-          this.#bytes.copyWithin(target + j * targetStride, row, row + middleBytes);
-        } else {
-          const y = window.y + i + j;
-          const row = this.#rows(vertical.starts[y], vertical.starts[y] + vertical.counts[y]);
-          const weights = layout.verticalWeights + (i + j) * pairsOf(vertical) * 8;
-          const pairs = (vertical.counts[y] + 1) >> 1;
-          wasm.vertical(row, middleStride, weights, pairs, middleBytes, target + j * targetStride);
-        }
-      }
-      if (horizontalLast) this.#horizontal4(output, outputStride);
-      for (let j = 0, from = output; j < count; j++, from += outputStride) {
-        result.set(this.#bytes.subarray(from, from + rowBytes), (i + j) * rowBytes);
-      }
-    }
-    return result;
   }
 
-  /** Offset of canvas row `start` in the window, which then holds the rows up to `end`. Calls never go back. */
-  #rows(start: number, end: number): number {
-    const { middle, middleStride, capacity } = this.layout;
+  get done(): boolean {
+    return this.#next === this.#job.window.height;
+  }
+
+  /** The next rows of the picture, with all columns that the window needs. */
+  push(part: PixelPart): void {
+    const { image, canvas, window } = this.#job;
+    const pictureEnd = part.y + part.height;
+    this.#part = part;
+    this.#end = pictureEnd < image.height ? Math.min(pictureEnd + canvas.top, this.#rowsEnd) : this.#rowsEnd;
+    for (; !this.done && this.#inputOf(this.#next).end <= this.#end; this.#next++) this.#resizeRow(this.#next);
+    // the part is gone afterwards: what is left of it is for the rows to come
+    if (this.#next < window.height) this.#rows({ first: this.#inputOf(this.#next).first, end: this.#end });
+  }
+
+  /** Lets the next resize have the memory. */
+  close(): void {
+    kernels.push(this.#kernel);
+  }
+
+  #inputOf(row: number): Range {
+    return inputRange(this.#job.vertical, this.#job.window.y + row, 1);
+  }
+
+  #resizeRow(i: number): void {
+    const { horizontal, vertical, verticalFirst, window } = this.#job;
+    const { middleStride, middleBytes, input, inputStride, output, outputStride, verticalWeights } = this.#layout;
+    const horizontalLast = horizontal !== null && verticalFirst;
+    // what the vertical pass gives is either the result or goes through the horizontal pass, four rows at a time
+    const slot = i % ROWS;
+    const target = horizontalLast ? input + slot * inputStride : output + slot * outputStride;
+    const rows = this.#inputOf(i);
+    const from = this.#rows(rows);
+    if (vertical === null) {
+      this.#bytes.copyWithin(target, from, from + middleBytes);
+    } else {
+      const weights = verticalWeights + i * pairsOf(vertical) * 8;
+      this.#kernel.vertical(from, middleStride, weights, (rows.end - rows.first + 1) >> 1, middleBytes, target);
+    }
+    if (slot < ROWS - 1 && i < window.height - 1) return;
+    if (horizontalLast) this.#horizontal4(output, outputStride);
+    const rowBytes = window.width * 3;
+    for (let j = 0; j <= slot; j++) {
+      const finished = output + j * outputStride;
+      this.result.set(this.#bytes.subarray(finished, finished + rowBytes), (i - slot + j) * rowBytes);
+    }
+  }
+
+  /** Offset of canvas row `first` in the window, which then holds the rows up to `end`. Calls never go back. */
+  #rows({ first, end }: Range): number {
+    const { middle, middleStride, capacity } = this.#layout;
     while (this.#filled < end) {
       if (this.#filled + ROWS - this.#base > capacity) {
-        const first = middle + (start - this.#base) * middleStride;
-        this.#bytes.copyWithin(middle, first, middle + (this.#filled - this.#base) * middleStride);
-        this.#base = start;
+        const from = middle + (first - this.#base) * middleStride;
+        this.#bytes.copyWithin(middle, from, middle + (this.#filled - this.#base) * middleStride);
+        this.#base = first;
       }
       this.#fillRows(middle + (this.#filled - this.#base) * middleStride);
     }
-    return middle + (start - this.#base) * middleStride;
+    return middle + (first - this.#base) * middleStride;
   }
 
   /** Brings the next rows of the canvas, `ROWS` at most, into the window. */
   #fillRows(target: number): void {
-    const { job, columns, layout } = this;
+    const job = this.#job;
+    const { input, inputStride, middleStride } = this.#layout;
     const first = this.#filled;
-    const end = Math.min(first + ROWS, this.#rowsEnd);
+    const end = Math.min(first + ROWS, this.#end);
     const horizontalFirst = job.horizontal !== null && !job.verticalFirst;
-    const offset = horizontalFirst ? layout.input : target;
-    const stride = horizontalFirst ? layout.inputStride : layout.middleStride;
-    for (let y = first; y < end; y++) copyCanvasRow(job, y, columns, this.#bytes, offset + (y - first) * stride);
-    if (horizontalFirst) this.#horizontal4(target, layout.middleStride);
+    const offset = horizontalFirst ? input : target;
+    const stride = horizontalFirst ? inputStride : middleStride;
+    for (let y = first; y < end; y++) {
+      copyCanvasRow(job, this.#part!, y, this.#columns, this.#bytes, offset + (y - first) * stride);
+    }
+    if (horizontalFirst) this.#horizontal4(target, middleStride);
     this.#filled = end;
   }
 
   #horizontal4(target: number, targetStride: number): void {
-    const { input, inputStride, starts, horizontalWeights } = this.layout;
-    const { horizontal, window } = this.job;
+    const { input, inputStride, starts, horizontalWeights } = this.#layout;
+    const { horizontal, window, channels } = this.#job;
     const pairs = pairsOf(horizontal);
-    this.wasm.horizontal4(input, inputStride, starts, horizontalWeights, pairs, window.width, target, targetStride);
+    const { horizontal4 } = this.#kernel;
+    horizontal4(input, inputStride, channels, starts, horizontalWeights, pairs, window.width, target, targetStride);
   }
 
   #writeHorizontal(table: Coefficients): void {
-    const { x, width } = this.job.window;
-    const starts = new Int32Array(this.#bytes.buffer, this.layout.starts, width);
-    for (let i = 0; i < width; i++) starts[i] = (table.starts[x + i] - this.columns.first) * 3;
-    this.#bytes.set(packedWeights(table, x, width), this.layout.horizontalWeights);
+    const { window, channels } = this.#job;
+    const starts = new Int32Array(this.#bytes.buffer, this.#layout.starts, window.width);
+    for (let i = 0; i < window.width; i++) starts[i] = (table.starts[window.x + i] - this.#columns.first) * channels;
+    this.#bytes.set(packedWeights(table, window.x, window.width), this.#layout.horizontalWeights);
   }
 }
 
-function layOut({ horizontal, vertical, verticalFirst, window }: ResizeJob, columns: Range): Layout {
+function layOut({ horizontal, vertical, verticalFirst, window, channels }: ResizeJob, columns: Range): Layout {
   const horizontalPairs = pairsOf(horizontal);
   const verticalPairs = pairsOf(vertical);
   const columnCount = columns.end - columns.first;
-  const middleBytes = (verticalFirst ? columnCount : window.width) * 3;
+  const middleBytes = verticalFirst ? columnCount * channels : window.width * 3;
   // all outputs read the same number of taps: those of weight zero may lie beyond the row
-  const inputStride = align((columnCount + horizontalPairs * 2) * 3 + 16);
+  const inputStride = align((columnCount + horizontalPairs * 2) * channels + 16);
   const middleStride = align(middleBytes + 16);
   const outputStride = align(window.width * 3 + 16);
   const capacity = verticalPairs * 2 + ROWS + SLIDE_ROWS;
@@ -219,27 +254,22 @@ function pairsOf(table: Coefficients | null): number {
   return table === null ? 0 : (table.taps + 1) >> 1;
 }
 
-function reserve(memory: WebAssembly.Memory, bytes: number): boolean {
-  if (bytes > MAX_MEMORY_BYTES) return false;
-  const missing = bytes - memory.buffer.byteLength;
+function takeKernel(bytes: number): Kernel | null {
   try {
-    if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
-    return true;
+    code ??= new WebAssembly.Module(Uint8Array.from(atob(WASM_BASE64), (char) => char.charCodeAt(0)));
   } catch {
-    return false; // out of memory
+    code = null; // for good: no WebAssembly, no SIMD, or a policy without `wasm-unsafe-eval`
   }
-}
-
-/** Null, for good, without WebAssembly, without SIMD, or under a policy without `wasm-unsafe-eval`. */
-function loadKernel(): Kernel | null {
-  if (kernel !== undefined) return kernel;
+  if (!code) return null;
+  const kernel = kernels.pop() ?? (new WebAssembly.Instance(code).exports as unknown as Kernel);
+  const missing = bytes - kernel.memory.buffer.byteLength;
   try {
-    const code = Uint8Array.from(atob(WASM_BASE64), (char) => char.charCodeAt(0));
-    kernel = new WebAssembly.Instance(new WebAssembly.Module(code)).exports as unknown as Kernel;
+    if (missing > 0) kernel.memory.grow(Math.ceil(missing / PAGE_BYTES));
+    return kernel;
   } catch {
-    kernel = null;
+    kernels.push(kernel);
+    return null; // out of memory
   }
-  return kernel;
 }
 
 function align(offset: number): number {
