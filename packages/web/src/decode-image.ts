@@ -14,7 +14,7 @@ import {
 } from '@mclip/core/adapter';
 import { canvasReader, scaledReader } from './canvas-reader.js';
 import { type Drawable, frameReader } from './frame-reader.js';
-import { HEADER_BYTES, type ImageHeader, readImageHeader } from './image-header.js';
+import { HEADER_BYTES, readImageHeader } from './image-header.js';
 import { jpegFrame } from './jpeg-frame.js';
 
 export async function decodeImage(source: PortableImage['source'], options: DecodeOptions): Promise<PixelReader> {
@@ -50,6 +50,7 @@ async function decodeBlob(blob: Blob, options: DecodeOptions): Promise<PixelRead
       premultiplyAlpha: 'none',
     });
   } catch (cause) {
+    const { undecodable } = await import('./undecodable.js');
     throw undecodable(header, new Uint8Array(start, 0, Math.min(12, start.byteLength)), blob.size, cause);
   }
   try {
@@ -89,21 +90,4 @@ async function readerOf(image: Drawable, options: DecodeOptions): Promise<PixelR
     return scaledReader(image, target.width, target.height);
   }
   return canvasReader(image, width, height);
-}
-
-function undecodable({ format }: ImageHeader, start: Uint8Array, size: number, cause: unknown): MclipError {
-  const why = (cause as Error).message;
-  if (format === 'heic') {
-    const message = `HEIC images cannot be decoded by this browser (${why}): convert the image to JPEG, PNG, WebP or AVIF.`;
-    return new MclipError('IMAGE_DECODE', message, { cause });
-  }
-  if (format === 'svg') {
-    const message =
-      "SVG files cannot be decoded in a worker. On a page, give the Blob its type, 'image/svg+xml'; in a worker of your " +
-      'own, pass pixels.';
-    return new MclipError('IMAGE_DECODE', message, { cause });
-  }
-  const shown = String.fromCharCode(...start).replaceAll(/[^\x20-\x7e]/g, '.');
-  const what = format === 'unknown' ? 'Not an image that this browser can decode' : `Damaged or unsupported ${format}`;
-  return new MclipError('IMAGE_DECODE', `${what}: ${why} (${size} bytes starting "${shown}").`, { cause });
 }

@@ -4,7 +4,7 @@
  */
 import { Tensor, type TypedTensor } from 'onnxruntime-common';
 import { MclipError } from '../errors.js';
-import { withPicture } from '../image/pixel-reader.js';
+import { rgbReader, withPicture } from '../image/pixel-reader.js';
 import { preprocessParts } from '../image/preprocess.js';
 import type { SelfCheck } from '../model/canary.js';
 import { isReference } from '../model/device.js';
@@ -105,7 +105,7 @@ export class LocalClipEncoder implements ClipEncoder {
     if (tokenizer === null) {
       input = new Tensor('float32', new Float32Array(3 * image.size ** 2), [1, 3, image.size, image.size]);
       const picture = { data: canaryPicture(image.size), width: image.size, height: image.size };
-      preprocessInto(picture, image, input.data as Float32Array, 0);
+      await preprocessParts(rgbReader(picture), image, input.data as Float32Array);
     } else {
       const ids = tokenRows(tokenizer, [canary?.text?.inputText ?? CANARY_TEXT], rows);
       input = new Tensor('int64', ids, [rows, tokenizer.contextLength]);
@@ -155,7 +155,6 @@ export class LocalClipEncoder implements ClipEncoder {
         if (isReference(loaded.device) || isLost(cause)) throw cause;
         throw new MclipError('DEVICE_LOST', `Device '${loaded.device}' failed (${messageOf(cause)}).`, { cause });
       }
-    });
     });
   }
 
