@@ -33,12 +33,11 @@ export async function decodeImage(source: PortableImage['source'], options: Deco
 }
 
 async function decodeBlob(blob: Blob, options: DecodeOptions): Promise<PixelReader> {
-  if (blob.size === 0) throw new MclipError('IMAGE_DECODE', 'The image is empty (0 bytes).');
   const start = await blob
     .slice(0, HEADER_BYTES)
     .arrayBuffer()
-    .catch((cause: unknown) => {
-      throw new MclipError('IMAGE_DECODE', `The file cannot be read any more: ${(cause as Error).message}`, { cause });
+    .catch(async (cause: unknown) => {
+      throw (await import('./undecodable.js')).unreadable(cause);
     });
   const header = readImageHeader(new Uint8Array(start));
   if (header.size !== null) checkPixelCount(header.size.width, header.size.height, options.maxPixels);
@@ -51,7 +50,7 @@ async function decodeBlob(blob: Blob, options: DecodeOptions): Promise<PixelRead
     });
   } catch (cause) {
     const { undecodable } = await import('./undecodable.js');
-    throw undecodable(header, new Uint8Array(start, 0, Math.min(12, start.byteLength)), blob.size, cause);
+    throw undecodable(header, new Uint8Array(start), blob.size, cause);
   }
   try {
     return withClose(await readerOf(image, options), image);
