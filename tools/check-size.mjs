@@ -1,9 +1,9 @@
 /**
  * Size of mclip's own code in a page that classifies, and in one that captions too, as one minified and gzipped bundle:
  * calling thread and worker's work together. Left out: onnxruntime, the tokenizers with their vocabulary and tables
- * (fetched when text must be encoded), what only `watch`, `templates: 'openai-80'`, SVG, models of the hub, files that do
- * not decode and browsers without WebAssembly SIMD load, and what is needed only while a model is downloaded, loaded or
- * restarted, which has rows of its own.
+ * (fetched when text must be encoded), what only `watch`, `templates: 'openai-80'`, SVG, models of the hub, transparent
+ * or turned pictures, files that do not decode and browsers without WebAssembly SIMD or WebCodecs load, and what is
+ * needed only while a model is downloaded, loaded or restarted, which has rows of its own.
  */
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';

@@ -12,7 +12,6 @@ import {
   type RawPixels,
   rawReader,
 } from '@mclip/core/adapter';
-import { canvasReader, scaledReader } from './canvas-reader.js';
 import { type Drawable, frameReader } from './frame-reader.js';
 import { HEADER_BYTES, readImageHeader } from './image-header.js';
 import { jpegFrame } from './jpeg-frame.js';
@@ -83,6 +82,7 @@ async function readerOf(image: Drawable, options: DecodeOptions): Promise<PixelR
     const bitmap = await createImageBitmap(image);
     return withClose(await readerOf(bitmap, options), bitmap);
   }
+  const { canvasReader, scaledReader } = await import('./canvas-reader.js');
   const target = fast ? scaledSize?.(width, height) : undefined;
   // never enlarged here: the exact resize does that, and there is nothing to save
   if (target && target.width <= width && target.height <= height && Math.max(target.width, target.height) <= 4096) {

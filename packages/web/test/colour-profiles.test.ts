@@ -34,6 +34,7 @@ beforeAll(async () => {
     logLevel: 'error',
     build: {
       write: false,
+      rollupOptions: { output: { inlineDynamicImports: true } },
       lib: { entry: fileURLToPath(new URL('../src/decode-image.ts', import.meta.url)), formats: ['es'], fileName: 'x' },
     },
   }).then((result) => (Array.isArray(result) ? result[0] : result))) as Rollup.RollupOutput;
