@@ -268,7 +268,11 @@ test('aborted at 50 random moments: what is left is of use, and nothing runs on'
   always({ do: 'drip', bytes: Math.ceil(size() / 60), ms: 5 });
   let aborted = 0;
   for (let round = 0; round < 50; round++) {
-    const { error, dim } = await load(page, {}, Math.random() * size() * (round % 5 === 0 ? 1 : 0.2));
+    const { error, dim } = await load(
+      page,
+      { stallTimeout: 60_000 },
+      Math.random() * size() * (round % 5 === 0 ? 1 : 0.2),
+    );
     if (error === undefined) expect(dim).toBe(128);
     else {
       expect(error.message).toBe('enough');
