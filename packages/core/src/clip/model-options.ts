@@ -19,7 +19,10 @@ export interface ModelOptions extends Settings {
    * once per model file and machine. Default false.
    */
   benchmark?: boolean;
-  /** `'auto'` (default) prefers `w8`, then `fp32`, then `fp16`; may be given per graph. */
+  /**
+   * `'auto'` (default) prefers `w8`, then `fp16` (computed in fp32 on CPU and wasm), then `fp32`; on a GPU asked for by
+   * name `fp32` before `fp16`. May be given per graph.
+   */
   dtype?: 'auto' | Dtype | { vision?: 'auto' | Dtype; text?: 'auto' | Dtype };
   /** `'exact'` (default): Pillow's bytes. `'fast'`: scaled decoding and the platform's own resize. */
   preprocessing?: Preprocessing;
