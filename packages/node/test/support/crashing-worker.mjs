@@ -1,6 +1,6 @@
 // As the worker of the package, but a picture of which a part of 13 x 13 pixels is asked for stops it.
 import { parentPort } from 'node:worker_threads';
-import { serveClipEncoder } from '@mclip/core/adapter';
+import { rawReader, serveClipEncoder } from '@mclip/core/adapter';
 import { InferenceSession } from 'onnxruntime-node';
 import sharp from 'sharp';
 
@@ -8,7 +8,7 @@ const runtime = {
   createSession: (file) => InferenceSession.create(file, { executionProviders: ['cpu'] }),
   async decodeImage({ bytes }) {
     const { data, info } = await sharp(bytes).removeAlpha().raw().toBuffer({ resolveWithObject: true });
-    return { data: new Uint8Array(data), width: info.width, height: info.height };
+    return rawReader({ data: new Uint8Array(data), width: info.width, height: info.height, channels: 3 });
   },
 };
 
