@@ -9,9 +9,9 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 DOCUMENT = HERE.parents[1] / "docs" / "models.md"
-RESULTS = HERE / "results" / "clip.json"
-BEGIN, END = "<!-- clip figures: tools/export/models_table.py -->", "<!-- end of clip figures -->"
+RESULTS = HERE / "results"
 DTYPES = ("fp32", "fp16", "w8")
+INTEGERS = ("q8", "q4", "q4f16")  # computed in 8 bits: compared by the cosine of teacher-forced logits
 
 
 def cell(row):
@@ -31,26 +31,47 @@ def lines_of(name, figures):
         )
 
 
-def table():
-    results = json.loads(RESULTS.read_text())
+def origin(results):
     first = next(iter(results.values()))
     versions, machine = first["versions"], first["machine"]
     dates = sorted({figures["date"] for figures in results.values()})
+    return (
+        f"{machine['cores']} cores of {machine['cpu']}, {machine['system']}; PyTorch {versions['torch']}, timm {versions['timm']}, "
+        f"open_clip {versions['open_clip_torch']}, ONNX Runtime {versions['onnxruntime']}; {' and '.join(dates)}."
+    )
+
+
+def clip_table(results):
     return "\n".join([
         "| | fp32 MB | fp16 MB | w8 MB | error | cosine fp16 | cosine w8 | top-1 w8 | spread |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
         *(line for name, figures in results.items() for line in lines_of(name, figures)),
         "",
-        f"{machine['cores']} cores of {machine['cpu']}, {machine['system']}; PyTorch {versions['torch']}, timm {versions['timm']}, "
-        f"open_clip {versions['open_clip_torch']}, ONNX Runtime {versions['onnxruntime']}; {' and '.join(dates)}.",
+        origin(results),
     ])  # fmt: skip
 
 
+def vlm_table(results):
+    lines = ["| | | MB | to PyTorch on its own weights | cosine to fp32 | same best token |", "|---|---|---:|---:|---:|---:|"]
+    for name, figures in results.items():
+        for row in figures["rows"]:
+            difference = row["difference"]
+            own = "" if difference is None else f"cosine {1 - difference:.5f}" if row["dtype"] in INTEGERS else f"{difference:.0e}"
+            sizes = f"{row['dtype']} | {row['megabytes']:.1f}"
+            lines.append(f"| {name} {row['graph']} | {sizes} | {own} | {row['cosine']:.5f} | {row['agreement']:.2f} |")
+    return "\n".join([*lines, "", origin(results)])
+
+
+TABLES = {"clip": clip_table, "vlm": vlm_table}
+
+
 def main():
-    text = DOCUMENT.read_text()
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    written = f"{before}{BEGIN}\n{table()}\n{END}{after}"
+    text = written = DOCUMENT.read_text()
+    for kind, table in TABLES.items():
+        begin, end = f"<!-- {kind} figures: tools/export/models_table.py -->", f"<!-- end of {kind} figures -->"
+        before, rest = written.split(begin)
+        results = json.loads((RESULTS / f"{kind}.json").read_text())
+        written = f"{before}{begin}\n{table(results)}\n{end}{rest.split(end)[1]}"
     if "--check" in sys.argv:
         sys.exit(0 if written == text else f"{DOCUMENT} is not what {RESULTS} says: run models_table.py")
     DOCUMENT.write_text(written)
