@@ -78,7 +78,7 @@ test('another picture begins another conversation', async () => {
   await expect.poll(async () => (await answered(page, 1))[0], WAIT).not.toBe(first);
   await page.locator('#file').setInputFiles(join(IMAGE_FOLDER, 'umbrella.png'));
   await expect.poll(() => page.locator('#picture').getAttribute('alt'), WAIT).toBe('umbrella.png');
-  expect((await answered(page, 1))[0]).not.toBe('');
+  await expect.poll(async () => (await answered(page, 1))[0], WAIT).not.toBe('');
 });
 
 test('a file that is no picture is said in words, and the next picture works', async () => {

@@ -154,14 +154,15 @@ test('a worker that was terminated while idle is replaced by the next call', asy
 });
 
 test('calls under way when a worker stops: files are read again, pixels are an error, and all later calls work', async () => {
-  const machine = withWorkers();
+  const machine = withWorkers(new URL('./support/crashing-worker.mjs', import.meta.url));
   const classifier = await inWorker(machine);
+  machine.workers[0]!.postMessage({ hold: true });
   const paths = labels.map((label) => top(classifier, picture(label)));
   const pixels = { data: new Uint8Array(64 * 64 * 3), width: 64, height: 64, channels: 3 };
   const raw = classifier.classify(pixels);
   const outcome = expect(raw).rejects.toMatchObject({ code: 'WORKER' });
-  await new Promise((resolve) => setImmediate(resolve));
-  await machine.workers[0]!.terminate();
+  await new Promise((resolve) => setTimeout(resolve, 100)); // the files are read
+  machine.workers[0]!.postMessage({ stop: true });
   expect(await Promise.all(paths)).toEqual(labels);
   await outcome;
   expect(await classifier.classify(pixels)).toHaveLength(labels.length);

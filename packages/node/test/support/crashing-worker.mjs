@@ -1,19 +1,27 @@
-// As the worker of the package, but a picture of which a part of 13 x 13 pixels is asked for stops it.
+// As the worker of the package, but a picture of which a part of 13 x 13 pixels is asked for stops it, and so does the
+// message { stop: true }. After { hold: true } pictures are never decoded: a worker that stops in the middle of a run of
+// onnxruntime can take the process along.
 import { parentPort } from 'node:worker_threads';
 import { rawReader, serveClipEncoder } from '@mclip/core/adapter';
 import { InferenceSession } from 'onnxruntime-node';
 import sharp from 'sharp';
 
+let held = false;
+
 const runtime = {
   createSession: (file) => InferenceSession.create(file, { executionProviders: ['cpu'] }),
-  async decodeImage({ bytes }) {
+  async decodeImage(source) {
+    if (held) await new Promise(() => {});
+    if (source.kind === 'pixels') return rawReader(source);
+    const { bytes } = source;
     const { data, info } = await sharp(bytes).removeAlpha().raw().toBuffer({ resolveWithObject: true });
     return rawReader({ data: new Uint8Array(data), width: info.width, height: info.height, channels: 3 });
   },
 };
 
-parentPort.on('message', ({ args }) => {
-  if (args?.image?.region?.width === 13) {
+parentPort.on('message', ({ args, hold, stop }) => {
+  held ||= hold === true;
+  if (stop || args?.image?.region?.width === 13) {
     setImmediate(() => {
       throw new Error('deliberately');
     });
