@@ -36,7 +36,7 @@ async function decodeBlob(blob: Blob, options: DecodeOptions): Promise<PixelRead
     .slice(0, HEADER_BYTES)
     .arrayBuffer()
     .catch(async (cause: unknown) => {
-      throw (await import('./undecodable.js')).unreadable(cause);
+      throw new MclipError('IMAGE_DECODE', (await import('./undecodable.js')).unreadable(cause), { cause });
     });
   const header = readImageHeader(new Uint8Array(start));
   if (header.size !== null) checkPixelCount(header.size.width, header.size.height, options.maxPixels);
@@ -49,7 +49,7 @@ async function decodeBlob(blob: Blob, options: DecodeOptions): Promise<PixelRead
     });
   } catch (cause) {
     const { undecodable } = await import('./undecodable.js');
-    throw undecodable(header, new Uint8Array(start), blob.size, cause);
+    throw new MclipError('IMAGE_DECODE', undecodable(header, new Uint8Array(start), blob.size, cause), { cause });
   }
   try {
     return withClose(await readerOf(image, options), image);
@@ -86,7 +86,7 @@ async function readerOf(image: Drawable, options: DecodeOptions): Promise<PixelR
   const target = fast ? scaledSize?.(width, height) : undefined;
   // never enlarged here: the exact resize does that, and there is nothing to save
   if (target && target.width <= width && target.height <= height && Math.max(target.width, target.height) <= 4096) {
-    return scaledReader(image, target.width, target.height);
+    return scaledReader(image, target.width, target.height, MclipError);
   }
-  return canvasReader(image, width, height);
+  return canvasReader(image, width, height, MclipError);
 }
