@@ -71,7 +71,7 @@ function modelFolder(folder, half) {
   const link = (file) => existsSync(join(source, file)) && symlinkSync(join(source, file), join(home, file));
   for (const graph of Object.values(manifest.graphs)) for (const { file } of Object.values(graph.files)) link(file);
   for (const { file } of Object.values(manifest.embedding?.files ?? {})) link(file);
-  if (manifest.tokenizer) link(manifest.tokenizer.file);
+  link('tokenizer.json');
   if (half === null) manifest.graphs.vision.files = { fp32: files.fp32 };
   else {
     symlinkSync(join(models, 'half', half), join(home, half));
