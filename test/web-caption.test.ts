@@ -90,6 +90,29 @@ test('a file that is no picture is said in words, and the next picture works', a
   expect((await answered(page, 1))[0]).not.toBe('');
 });
 
+test('nothing moves when an answer is written', async () => {
+  const { page } = await open();
+  const places = () =>
+    page.locator('.stage, .talk, #turns, #question, footer, #figures div').evaluateAll((all) =>
+      all.map((part) => {
+        const { x, y, width, height } = part.getBoundingClientRect();
+        return [x, y, width, height];
+      }),
+    );
+  await page.evaluate(() => {
+    const now = performance.now.bind(performance);
+    let asked = 0;
+    performance.now = () => now() + 12_000 * asked++;
+  });
+  const before = await places();
+  await page.getByRole('button', { name: 'penguin', exact: true }).click();
+  const first = page.locator('#figures dd').nth(3);
+  await expect.poll(() => first.textContent(), WAIT).toMatch(/^\d{5} ms$/);
+  await answered(page, 1);
+  expect(await places()).toEqual(before);
+  expect(await first.evaluate((value) => value.scrollWidth <= value.clientWidth)).toBe(true);
+});
+
 test('axe finds nothing to complain about', async () => {
   const { page } = await open();
   await page.addScriptTag({ path: join(ROOT, 'node_modules/axe-core/axe.min.js') });

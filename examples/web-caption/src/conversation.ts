@@ -1,20 +1,22 @@
 /** One picture and what is said about it: the caption first, then questions and answers, each written as it comes. */
 import type { Captioner, Chat } from '@mclip/web';
 import { create, element } from './element';
-import { showFigures } from './figures';
+import type { Figures } from './figures';
 
 const CAPTION = 'Describe the image in one sentence.';
 
 export class Conversation {
   readonly #captioner: Captioner;
   readonly #chat: Chat;
+  readonly #figures: Figures;
   readonly #turns = element('turns');
   readonly #send = element<HTMLButtonElement>('send');
   readonly #stop = element<HTMLButtonElement>('stop');
   #answering: AbortController | null = null;
 
-  constructor(captioner: Captioner, picture: string) {
+  constructor(captioner: Captioner, picture: string, figures: Figures) {
     this.#captioner = captioner;
+    this.#figures = figures;
     this.#chat = captioner.chat(picture);
     this.#turns.replaceChildren();
   }
@@ -57,7 +59,7 @@ export class Conversation {
         text.append(delta);
         this.#turns.scrollTop = this.#turns.scrollHeight;
       }
-      showFigures(this.#captioner.device, { startedAt, firstAt, endedAt: performance.now(), pieces });
+      this.#figures.show(this.#captioner.device, { startedAt, firstAt, endedAt: performance.now(), pieces });
     } catch (error) {
       if (!answering.signal.aborted) {
         text.className = 'problem';

@@ -1,6 +1,7 @@
 import { type Captioner, createCaptioner, type Progress } from '@mclip/web';
 import { Conversation } from './conversation';
 import { create, element } from './element';
+import { Figures } from './figures';
 import { MODELS, type ModelChoice } from './models';
 import { watchForPictures } from './pictures';
 
@@ -8,6 +9,7 @@ const status = element('status');
 const download = element<HTMLProgressElement>('download');
 const question = element<HTMLInputElement>('question');
 const select = element<HTMLSelectElement>('model');
+const figures = new Figures();
 
 let captioner: Captioner | null = null;
 let picture: string | null = null;
@@ -18,7 +20,7 @@ let loading: AbortController | null = null;
 async function begin(): Promise<void> {
   await conversation?.close();
   if (captioner === null || picture === null) return;
-  conversation = new Conversation(captioner, picture);
+  conversation = new Conversation(captioner, picture, figures);
   await conversation.caption();
 }
 
