@@ -28,8 +28,8 @@ def write_int8_rows(table, file: Path):
 
 def write_gather(table, file: Path):
     """fp16 in the file, fp32 rows out: the Cast comes after the Gather, so only the rows that are read are converted."""
-    graph = GraphWriter(half=True)
+    graph = GraphWriter(file, half=True)
     graph.input(INPUT, TensorProto.INT64, ["batch", "sequence"])
     rows = graph.cast(graph.add("Gather", graph.constant(table), INPUT, axis=0), TensorProto.FLOAT)
     graph.output(rows, OUTPUT, TensorProto.FLOAT, ["batch", "sequence", table.shape[1]])
-    graph.save("embed_tokens", file)
+    graph.save("embed_tokens")

@@ -1,5 +1,7 @@
 """FastVLM in PyTorch: the vision trunk with its projector, and the language model."""
 
+import tempfile
+
 import timm
 import timm.utils
 import torch
@@ -7,6 +9,8 @@ from torch import nn
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from .architectures import FastVlm
+
+LARGEST_IN_MEMORY = 4e9  # bytes of a language model's weights
 
 
 class VisionEncoder(nn.Module):
@@ -32,6 +36,12 @@ class VisionEncoder(nn.Module):
         return self.eval()
 
 
+def mapped(tensor):
+    """Room for a tensor in a file that is gone with it: the system keeps in memory what it has room for."""
+    with tempfile.NamedTemporaryFile() as file:
+        return torch.from_file(file.name, shared=True, size=tensor.numel(), dtype=tensor.dtype).view(tensor.shape)
+
+
 def qwen2_config(vlm: FastVlm):
     decoder = vlm.decoder
     return Qwen2Config(
@@ -46,7 +56,8 @@ def language_model(vlm: FastVlm):
     """Qwen2 with uninitialised weights: drawing 494 million numbers that are replaced at once takes a minute."""
     with torch.device("meta"):
         model = Qwen2ForCausalLM(qwen2_config(vlm))
-    model = model.to_empty(device="cpu")
+    large = sum(parameter.nbytes for parameter in model.parameters()) > LARGEST_IN_MEMORY
+    model = model._apply(mapped if large else lambda tensor: torch.empty_like(tensor, device="cpu"))
     model.model.rotary_emb.__init__(model.config)  # its buffer is computed, not loaded
     return model.eval()
 

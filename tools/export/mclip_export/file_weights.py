@@ -1,6 +1,8 @@
 """Reading exported files back: the fp32 weights that they stand for, and PyTorch networks with exactly those."""
 
+from collections.abc import Mapping
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,24 +14,55 @@ from .architectures import Qwen2
 from .linear_forms import FineInt8Linear
 
 
-def constants_of(graph):
-    """name -> array of every constant, with the Cast, Mul and Reshape nodes that only read constants carried out."""
-    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    for node in graph.node:
-        if not all(name in values for name in node.input):
-            continue
-        if node.op_type == "Cast":
-            to = next(attribute.i for attribute in node.attribute if attribute.name == "to")
-            values[node.output[0]] = values[node.input[0]].astype(onnx.helper.tensor_dtype_to_np_dtype(to))
-        elif node.op_type == "Mul":
-            values[node.output[0]] = values[node.input[0]] * values[node.input[1]]
-        elif node.op_type == "Reshape":
-            values[node.output[0]] = values[node.input[0]].reshape(values[node.input[1]])
-    for name in [name for name in values if name.endswith(("/int8", "/fp16"))]:  # tables: brought back after the look-up
-        table, _, form = name.rpartition("/")
-        if table not in values:
-            values[table] = values[name].astype(np.float32) * (values[f"{table}/scales"] if form == "int8" else np.float32(1))
-    return values
+def cast(node, value):
+    to = next(attribute.i for attribute in node.attribute if attribute.name == "to")
+    return value.astype(onnx.helper.tensor_dtype_to_np_dtype(to))
+
+
+# what brings stored weights back
+RESTORING = {
+    "Cast": cast,
+    "Mul": lambda _node, values, scales: values * scales,
+    "Reshape": lambda _node, value, shape: value.reshape(shape),
+}
+
+
+class Constants(Mapping):
+    """name -> array of every constant of a graph, with the Cast, Mul and Reshape nodes that only read constants carried out.
+
+    Read and computed when it is asked for, as a large decoder does not fit into memory twice.
+    """
+
+    def __init__(self, file: Path):
+        self.folder, self.graph = str(file.parent), onnx.load(file, load_external_data=False).graph
+        self.stored = {tensor.name: tensor for tensor in self.graph.initializer}
+        self.computed, self.tables = {}, {}
+        for node in self.graph.node:
+            if node.op_type in RESTORING and all(name in self for name in node.input):
+                self.computed[node.output[0]] = node
+        for name in self.stored:
+            table, _, form = name.rpartition("/")
+            if form in ("int8", "fp16") and table not in self:  # tables: brought back after the look-up
+                self.tables[table] = form
+
+    def __iter__(self):
+        return chain(self.stored, self.computed, self.tables)
+
+    def __len__(self):
+        return len(self.stored) + len(self.computed) + len(self.tables)
+
+    def __contains__(self, name):
+        return name in self.stored or name in self.computed or name in self.tables
+
+    def __getitem__(self, name):
+        if name in self.stored:
+            return numpy_helper.to_array(self.stored[name], self.folder)
+        if name in self.tables:
+            form = self.tables[name]
+            factor = self[f"{name}/scales"] if form == "int8" else np.float32(1)
+            return self[f"{name}/{form}"].astype(np.float32) * factor
+        node = self.computed[name]
+        return RESTORING[node.op_type](node, *(self[given] for given in node.input))
 
 
 def divided(weight, by):
@@ -59,18 +92,21 @@ def take_weights(module, plain: Path, stored: Path):
 
     Returns the names of the module's tensors that changed, and how many constants differ but are nowhere in the module.
     """
-    exact, changed = (constants_of(onnx.load(file).graph) for file in (plain, stored))
+    exact, changed = Constants(plain), Constants(stored)
     tensors = dict(module.named_parameters()) | dict(module.named_buffers())
     left = {name: tensor.numpy() for name, tensor in tensors.items() if tensor.is_floating_point()}
     found, lost = [], 0
     for name, weight in exact.items():
-        if name not in changed or weight.dtype != np.float32 or np.array_equal(changed[name], weight):
+        if name not in changed or weight.dtype != np.float32:
+            continue
+        wanted = changed[name]
+        if np.array_equal(wanted, weight):
             continue
         target, back = (name, np.asarray) if name in left and np.array_equal(left[name], weight) else matching(left, weight)
         if target is None:
             lost += 1
             continue
-        tensors[target].copy_(torch.from_numpy(np.ascontiguousarray(back(changed[name]), np.float32)))
+        tensors[target].copy_(torch.from_numpy(np.ascontiguousarray(back(wanted), np.float32)))
         left.pop(target)
         found.append(target)
     return found, lost
@@ -100,17 +136,23 @@ def joined(weight, index):
     return weight if index is None else np.add.reduceat(weight, np.flatnonzero(np.diff(index, prepend=-1)), axis=1)
 
 
-def products_and_vectors(graph, values):
+def scales_of(node, values):
+    """[out] of a Mul with a factor per output."""
+    if node.op_type != "Mul" or node.input[1] not in values or values[node.input[1]].ndim != 1:
+        return None
+    return values[node.input[1]]
+
+
+def products_and_vectors(values: Constants):
     """('product' | 'gain' | 'bias', array) of a decoder's nodes in their order."""
     index, unscaled = None, None
-    for node in graph.node:
-        constants = [values[name] for name in node.input if name in values]
-        if node.op_type == "Gather" and constants and constants[-1].size > 1:
-            index = constants[-1]  # of the next product: outliers in several parts
+    for node in values.graph.node:
+        if node.op_type == "Gather" and node.input[1] in values and values[node.input[1]].size > 1:
+            index = values[node.input[1]]  # of the next product: outliers in several parts
         elif node.op_type == "MatMulInteger":  # the Mul with a scale per output comes after
             unscaled = uint8_weight(node, values)
-        elif unscaled is not None and node.op_type == "Mul" and constants and constants[0].shape == (len(unscaled),):
-            scales = constants[0][:, None] / np.float32(FineInt8Linear.COARSE)
+        elif unscaled is not None and (scales := scales_of(node, values)) is not None and len(scales) == len(unscaled):
+            scales = scales[:, None] / np.float32(FineInt8Linear.COARSE)
             yield "product", joined(unscaled * scales, index)
             index, unscaled = None, None
         elif (weight := product_weight(node, values)) is not None:
@@ -126,8 +168,7 @@ def decoder_tensors(file: Path, config: Qwen2):
     """(name, array) of transformers' Qwen2, one after the other, as the decoder `file` stands for."""
     kv = config.kv_heads * config.head_dim
     counts = {"product": 0, "gain": 0, "bias": 0}
-    graph = onnx.load(file).graph
-    for kind, array in products_and_vectors(graph, constants_of(graph)):
+    for kind, array in products_and_vectors(Constants(file)):
         count, counts[kind] = counts[kind], counts[kind] + 1
         layer, site = divmod(count, {"product": 4, "gain": 2, "bias": 1}[kind])
         prefix = f"model.layers.{layer}"

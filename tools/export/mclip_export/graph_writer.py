@@ -1,8 +1,11 @@
 """Building an ONNX graph op by op."""
 
+from pathlib import Path
+
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
+
+from .data_file import DataFile
 
 MICROSOFT = "com.microsoft"  # operators of ONNX Runtime that are not in the standard
 OPSET, IR_VERSION = 17, 8
@@ -11,7 +14,8 @@ OPSET, IR_VERSION = 17, 8
 class GraphWriter:
     """Names nodes and constants as they are added; every method returns the name of a value."""
 
-    def __init__(self, half=False):
+    def __init__(self, file: Path, half=False):
+        self.data = DataFile(file)
         self.half = half  # floats between the nodes are fp16
         self.nodes, self.constants, self.inputs, self.outputs, self.count = [], [], [], [], 0
 
@@ -36,7 +40,7 @@ class GraphWriter:
         self.count += 1
         name = name or f"constant_{self.count}"
         dtype = dtype or (np.float16 if self.half else np.float32)
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype), name))
+        self.constants.append(self.data.tensor(np.ascontiguousarray(value, dtype), name))
         return name
 
     def cast(self, value, to):
@@ -64,5 +68,5 @@ class GraphWriter:
             producer_name="mclip_export", producer_version=__version__,
         )  # fmt: skip
 
-    def save(self, name, file):
-        onnx.save(self.model(name), file)
+    def save(self, name):
+        self.data.save(self.model(name))

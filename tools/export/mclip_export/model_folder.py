@@ -7,6 +7,7 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+from .data_file import data_file
 from .errors import ExportError
 
 
@@ -18,9 +19,8 @@ def sha256(file: Path):
 def file_entry(file: Path, folder: Path | None = None):
     """What the manifest says of a file; `folder`: the model's, if the file is not at its top."""
     entry = {"file": file.relative_to(folder).as_posix() if folder else file.name, "bytes": file.stat().st_size, "sha256": sha256(file)}
-    data = file.with_name(f"{file.name}_data")
-    if data.exists():
-        entry["data"] = file_entry(data, folder)
+    if data_file(file).exists():
+        entry["data"] = file_entry(data_file(file), folder)
     return entry
 
 

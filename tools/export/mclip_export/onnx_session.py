@@ -8,12 +8,16 @@ import onnx
 import onnxruntime
 from onnx import helper
 
+from .data_file import data_file
+
 
 def make_session(model, threads=0):
     """`model`: a file, or the bytes of one."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads
+    if isinstance(model, Path) and data_file(model).exists():
+        options.add_session_config_entry("session.disable_prepacking", "1")  # it would copy what the system only maps
     return onnxruntime.InferenceSession(model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"])
 
 

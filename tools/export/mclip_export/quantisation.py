@@ -16,11 +16,22 @@ def int8_channels(weight, axis):
     return np.clip(np.rint(weight / scales), -127, 127).astype(np.int8), scales
 
 
+def in_chunks(rows_of, weight):
+    """`rows_of` of a few rows at a time: tuples of arrays, joined."""
+    parts = [rows_of(weight[at : at + CHUNK]) for at in range(0, len(weight), CHUNK)]
+    return tuple(np.concatenate(arrays) for arrays in zip(*parts))
+
+
 def int8_parts(weight, counts):
     """[out, in], and how many parts each column is split into -> values int8 [out, parts], scales fp32 [out, 1].
 
     The parts of a column are as equal as integers can be, and their sum is the column.
     """
+    return in_chunks(lambda rows: int8_part_rows(rows, counts), weight)
+
+
+def int8_part_rows(weight, counts):
+    """Of a few rows; see `int8_parts`."""
     scales = int8_channels(weight / counts, 0)[1]
     column = np.repeat(np.arange(len(counts)), counts)
     part = np.arange(len(column)) - (np.cumsum(counts) - counts)[column]
@@ -50,8 +61,7 @@ def int4_rows(weight):
 
 def int4_blocks(weight):
     """[out, in] -> values int8 in -8..7 [out, in / 32, 32] and scales fp32 [out, in / 32], the least squares of a few."""
-    parts = [int4_rows(weight[at : at + CHUNK]) for at in range(0, len(weight), CHUNK)]
-    return np.concatenate([values for values, _ in parts]), np.concatenate([scales for _, scales in parts])
+    return in_chunks(int4_rows, weight)
 
 
 def pack_int4(values):

@@ -26,9 +26,9 @@ def rotations(config: Qwen2):
 
 
 class DecoderWriter:
-    def __init__(self, config: Qwen2, weights, dtype: str, copies=None):
-        self.config, self.weights, self.dtype = config, weights, dtype
-        self.graph = GraphWriter(half=dtype == "q4f16")
+    def __init__(self, config: Qwen2, weights, dtype: str, file: Path, copies=None):
+        self.config, self.weights = config, weights
+        self.graph = GraphWriter(file, half=dtype == "q4f16")
         self.forms, self.copies = FORMS[dtype], copies or {}
 
     def weight(self, name):
@@ -67,7 +67,7 @@ class DecoderWriter:
         total = graph.add("Gather", graph.add("Shape", "attention_mask"), graph.constant(1, np.int64), axis=0)
         return last, graph.cast(total, TensorProto.INT32)
 
-    def write(self, file: Path):
+    def write(self):
         config, graph = self.config, self.graph
         graph.input("inputs_embeds", TensorProto.FLOAT, ["batch", "sequence", config.hidden])
         graph.input("attention_mask", TensorProto.INT64, ["batch", "total_sequence"])
@@ -103,9 +103,9 @@ class DecoderWriter:
             logits = graph.cast(logits, TensorProto.FLOAT)
         graph.output(logits, "logits", TensorProto.FLOAT, ["batch", 1, config.rows])
         graph.outputs.insert(0, graph.outputs.pop())  # logits first, as in files of others
-        graph.save("decoder", file)
+        graph.save("decoder")
 
 
 def write_decoder(config: Qwen2, weights, dtype: str, file: Path, copies=None):
     """`weights`: name -> tensor, named as transformers' Qwen2 without `model.`; `copies`: see `outlier_copies.py`."""
-    DecoderWriter(config, weights, dtype, copies).write(file)
+    DecoderWriter(config, weights, dtype, file, copies).write()

@@ -47,10 +47,10 @@ def test_int4_packs_the_even_value_low():
 def test_a_graph_computes_the_product_of_its_dequantised_weight(tmp_path, form, bound, rows):
     weight, bias = RNG.standard_normal((48, 64)).astype(np.float32), RNG.standard_normal(48).astype(np.float32)
     x = (RNG.standard_normal((1, rows, 64)) * 3.0 ** np.arange(rows)[None, :, None] / 3.0 ** (rows - 1)).astype(np.float32)
-    graph = GraphWriter()
+    graph = GraphWriter(tmp_path / "product.onnx")
     graph.input("x", TensorProto.FLOAT, ["batch", "sequence", 64])
     graph.output(form(graph, "x", weight, bias), "y", TensorProto.FLOAT, ["batch", "sequence", 48])
-    graph.save("product", tmp_path / "product.onnx")
+    graph.save("product")
     got = onnxruntime.InferenceSession(tmp_path / "product.onnx").run(None, {"x": x})[0] - bias
     expected = x @ form.dequantised(weight).T
     error = np.linalg.norm(got - expected, axis=-1) / np.linalg.norm(expected, axis=-1)

@@ -8,7 +8,7 @@ from onnx import TensorProto, numpy_helper
 from torch import nn
 
 from mclip_export.compensated_rounding import compensated_int8
-from mclip_export.file_weights import constants_of, take_weights
+from mclip_export.file_weights import Constants, take_weights
 from mclip_export.folded_norms import fold_norms
 from mclip_export.input_moments import input_moments
 from mclip_export.onnx_session import cosines, make_session
@@ -65,7 +65,7 @@ def test_groups_are_restored_as_they_were_rounded(vision, tmp_path):
     assert np.abs(module(pixels).detach().numpy() - run(tmp_path / "w8.onnx", pixels)).max() < 1e-5
     [(name, (values, scales))] = int8.items()
     restored = (values * scales.astype(np.float32)).reshape(weights[name].shape)
-    assert np.allclose(constants_of(onnx.load(tmp_path / "w8.onnx").graph)[name], restored)
+    assert np.allclose(Constants(tmp_path / "w8.onnx")[name], restored)
 
 
 def test_independent_inputs_leave_nothing_to_compensate():
@@ -175,7 +175,7 @@ def test_a_table_stays_small_in_the_session_and_its_padding_is_exact(text, tmp_p
     stored = {tensor.name: tensor for tensor in graph.initializer}
     assert stored["table.weight/int8"].data_type == TensorProto.INT8
     assert [node.op_type for node in graph.node if "table.weight/int8" in node.input] == ["Gather"]  # nothing to fold
-    values = constants_of(graph)
+    values = Constants(tmp_path / "w8.onnx")
     table, positions = values["table.weight"], values["positions"]
     exact = module.table.weight[PADDING] + module.positions[1:]
     assert np.abs(table[PADDING] + positions[1:] - exact.detach().numpy()).max() < 1e-6

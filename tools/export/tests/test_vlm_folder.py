@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from mclip_export import qwen2_tokenizer_file
+from mclip_export import data_file, fastvlm_network, qwen2_tokenizer_file
 from mclip_export.__main__ import main
 from mclip_export.architectures import VLMS
 from mclip_export.fastvlm_network import FastVlmNetwork, VisionEncoder
@@ -28,6 +28,22 @@ def exported(tmp_path_factory):
 def test_verify_proves_every_file(exported, tmp_path):
     main(["verify", str(exported), "--json", str(tmp_path / "figures.json")])
     assert "q8" in (tmp_path / "figures.json").read_text()
+
+
+def test_decoders_too_large_for_a_graph_have_their_weights_beside_it(exported, tmp_path, monkeypatch):
+    monkeypatch.setattr(data_file, "LARGEST_GRAPH", 300_000)
+    monkeypatch.setattr(fastvlm_network, "LARGEST_IN_MEMORY", 0)
+    folder = tmp_path / "tiny"
+    main(["vlm", "--model", "tiny", "--random-weights", "0", "--out", str(folder), "--dtype", "fp32,q8,q4"])
+    files = json.loads((folder / "mclip.json").read_text())["graphs"]["decoder"]["files"]
+    assert [dtype for dtype, entry in files.items() if "data" in entry] == ["fp32"]
+    assert files["fp32"]["bytes"] < 50_000 < files["fp32"]["data"]["bytes"]
+    assert files["fp32"]["data"]["file"] == "decoder_model_merged.onnx_data"
+    assert files["q8"] == json.loads((exported / "mclip.json").read_text())["graphs"]["decoder"]["files"]["q8"]
+    main(["verify", str(folder)])
+    (folder / "decoder_model_merged.onnx_data").write_bytes(bytes(files["fp32"]["data"]["bytes"]))
+    with pytest.raises(SystemExit, match="onnx_data: another SHA-256"):
+        main(["verify", str(folder)])
 
 
 def test_verify_notices_other_weights(exported, tmp_path):
