@@ -55,6 +55,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", default=list(CLIPS), metavar="NAME")
     parser.add_argument("--folder", type=Path, default=HERE / "out", help="where model folders are written")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE", help="where the figures are kept")
     parser.add_argument("--keep", nargs="*", default=[], metavar="NAME")
     options = parser.parse_args()
     failed = []
@@ -66,9 +67,8 @@ def main():
             failed.append(name)
             print(f"{name} failed: {error}", flush=True)
         else:
-            known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-            RESULTS.parent.mkdir(exist_ok=True)
-            RESULTS.write_text(json.dumps({**known, name: figures}, indent=1) + "\n")
+            known = json.loads(options.results.read_text()) if options.results.exists() else {}
+            options.results.write_text(json.dumps({**known, name: figures}, indent=1) + "\n")
         if name not in options.keep:
             shutil.rmtree(folder, ignore_errors=True)
     sys.exit(f"failed: {', '.join(failed)}" if failed else 0)
