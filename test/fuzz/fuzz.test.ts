@@ -31,14 +31,14 @@ test.each(targets.map((target) => [target.name, target] as const))(
 
 afterAll(() => {
   if (process.env.MCLIP_FUZZ_INPUTS === undefined) return;
-  for (const [name, { inputs, valid, errors, slowestMs, growth }] of Object.entries(report)) {
+  for (const [name, { inputs, valid, errors, slowestMs, growth, residentGrowth }] of Object.entries(report)) {
     const codes =
       Object.entries(errors)
         .map(([code, n]) => `${code} ${n}`)
         .join(', ') || 'no errors';
-    const memory = `${(growth / 2 ** 20).toFixed(1)} MB`;
+    const memory = [growth, residentGrowth].map((bytes) => (bytes / 2 ** 20).toFixed(1)).join(' and ');
     console.log(
-      `${name}: ${inputs} inputs, ${valid} valid, ${codes}; slowest ${slowestMs.toFixed(0)} ms, growth ${memory}`,
+      `${name}: ${inputs} inputs, ${valid} valid, ${codes}; slowest ${slowestMs.toFixed(0)} ms, growth ${memory} MB`,
     );
   }
 });

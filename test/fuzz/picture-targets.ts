@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { resolveSettings } from '../../packages/core/src/configure.js';
+import type { PixelReader } from '../../packages/core/src/image/pixel-reader.js';
 import { cropRegion, rgbFromPixels } from '../../packages/core/src/image/rgb-image.js';
 import type { Region, RgbImage } from '../../packages/core/src/index.js';
 import { decodeImage } from '../../packages/node/src/decode-image.js';
@@ -38,7 +39,7 @@ export async function pictureTargets(): Promise<Target<never>[]> {
     name: 'pictures through sharp',
     share: 200,
     inputs: damaged(files),
-    use: async (file) => checkRgb(await decodeImage({ kind: 'bytes', bytes: file }, { maxPixels: MAX_PIXELS })),
+    use: async (file) => checkReader(await decodeImage({ kind: 'bytes', bytes: file }, { maxPixels: MAX_PIXELS })),
   };
   const headers: Target<Uint8Array> = {
     name: 'picture headers in the browser',
@@ -88,6 +89,17 @@ export async function pictureTargets(): Promise<Target<never>[]> {
 function namesFile(image: unknown): boolean {
   if (typeof image === 'string' || image instanceof Uint8Array || image instanceof ArrayBuffer) return true;
   return typeof image === 'object' && image !== null && 'image' in image && namesFile(image.image);
+}
+
+/** All of it at once. */
+async function checkReader({ width, height, channels, read }: PixelReader): Promise<void> {
+  const { data, ...part } = await read({ x: 0, y: 0, width, height });
+  if (part.width !== width || part.height !== height || part.channels !== channels) {
+    throw new Error(`${JSON.stringify(part)} of ${width}x${height}x${channels}`);
+  }
+  if (data.length !== width * height * channels || !(width * height <= MAX_PIXELS)) {
+    throw new Error(`${data.length} bytes for ${width}x${height}x${channels}`);
+  }
 }
 
 function checkRgb({ data, width, height }: RgbImage): void {

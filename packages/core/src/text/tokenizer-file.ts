@@ -3,6 +3,9 @@ import { MclipError, shown } from '../errors.js';
 
 export type Json = Record<string, unknown>;
 
+/** Spellings are kept by id. The widest vocabularies have 260,000; one id of two billion would be a list as long. */
+const MOST_IDS = 1 << 22;
+
 export function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -40,7 +43,7 @@ export class TokenizerFile {
   }
 
   checkedId(token: string, id: unknown): number {
-    if (Number.isInteger(id) && (id as number) >= 0 && (id as number) < 0x7fffffff) return id as number;
+    if (Number.isInteger(id) && (id as number) >= 0 && (id as number) < MOST_IDS) return id as number;
     throw this.corrupt(`the id of ${shown(token)} is ${shown(id)}`);
   }
 }

@@ -72,6 +72,11 @@ describe('fromJSON', () => {
     ['a missing byte', withModel({ vocab: withoutA, merges: [] }), 'has no "a"'],
     ['an id that is no integer', withModel({ vocab: { ...model.vocab, a: '64' } }), '"64"'],
     ['an id out of range', withModel({ vocab: { ...model.vocab, a: -1 } }), '-1'],
+    [
+      'an id that would take a list of two billion',
+      withModel({ vocab: { ...model.vocab, a: 2 ** 31 - 2 } }),
+      '2147483646',
+    ],
     ['another normalizer', { ...json, normalizer: { type: 'NFKC' } }, 'NFKC'],
     ['no pre_tokenizer', { ...json, pre_tokenizer: null }, 'pre_tokenizer'],
     ['another pattern', withSplit({ pattern: { Regex: '\\s+' } }), '\\\\s+'],
