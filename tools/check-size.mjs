@@ -9,7 +9,7 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 const LATER =
-  /(clip-tokenizer|qwen2-tokenizer|bundled-clip-vocabulary|templates|watch|frames|svg|scalar|undecodable|canvas-reader|hub|download|request|shelf-backend|other-shelves|storage-error|sha256|clip-graphs|benchmark|place-vlm|run-again|canary|vlm-canary|device-facts|single-precision)(-\w+)?\.js$/;
+  /(clip-tokenizer|qwen2-tokenizer|bundled-clip-vocabulary|templates|watch|frames|svg|scalar|undecodable|canvas-reader|hub|download|request|shelf-backend|other-shelves|storage-error|sha256|clip-graphs|benchmark|place-vlm|run-again|canary|vlm-canary|device-facts|create-widened)(-\w+)?\.js$/;
 
 await check('classification', 'createClassifier', 25_000);
 await check('classification and captions', 'createClassifier, createCaptioner', 40_000);
@@ -25,7 +25,7 @@ await report('loading: files to graphs, devices, self-check, restarts', [
   'core/src/model/run-again',
   'web/src/device-facts',
 ]);
-await report('half-precision files', ['core/src/onnx/single-precision']);
+await report('half-precision files', ['core/src/onnx/create-widened']);
 
 /** Without a limit: loaded once, beside megabytes of a model. */
 async function report(what, files) {

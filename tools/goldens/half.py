@@ -284,6 +284,31 @@ def weight_as_output():
     )  # fmt: skip
 
 
+def first_weight(model):
+    return next(tensor for tensor in model.graph.initializer if np.prod(tensor.dims) > 16)
+
+
+def with_taken_name(model):
+    """A value has the name that the rewriter would give to a weight: onnxruntime takes the file, but not what is made of it."""
+    taken = first_weight(model).name + "/half"
+    old = next(node.output[0] for node in model.graph.node if node.op_type == "Conv")
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            for index, name in enumerate(names):
+                names[index] = taken if name == old else name
+    kept = [info for info in model.graph.value_info if info.name != old]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(kept)
+    return model
+
+
+def with_taken_weight(model):
+    """Another weight has that name."""
+    tensor = first_weight(model)
+    model.graph.initializer.append(numpy_helper.from_array(numpy_helper.to_array(tensor) * 0, tensor.name + "/half"))
+    return model
+
+
 def run(model, feeds):
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     return {o.name: v for o, v in zip(session.get_outputs(), session.run(None, feeds))}
@@ -339,6 +364,8 @@ def main():
     onnx.save(
         cases["external"][0], OUT / "external.onnx", save_as_external_data=True, location="external.onnx_data", size_threshold=0,
     )  # fmt: skip
+    for name, change in (("taken-name", with_taken_name), ("taken-weight", with_taken_weight)):
+        save(name, change(onnx.ModelProto.FromString(cases["pixels.common-half-io"][0].SerializeToString())))
     save("custom", in_half(custom(random)))
     save("weight-as-output", in_half(weight_as_output()))
     versions = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}

@@ -9,7 +9,7 @@ export { type PixelPart, type PixelReader, rawReader } from './image/pixel-reade
 export { checkPixelCount, portablePixels } from './image/portable-pixels.js';
 export { checkRegion, type RawPixels, type Region } from './image/rgb-image.js';
 export { availability } from './model/availability.js';
-export { singlePrecisionOnCpu } from './onnx/on-cpu.js';
+export { inSinglePrecision } from './onnx/on-cpu.js';
 export type * from './platform.js';
 export type * from './store/backend.js';
 export { modelStore } from './store/model-store.js';

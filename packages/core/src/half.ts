@@ -55,3 +55,9 @@ function roundHalfEven(value: number): number {
   const rest = value - floor;
   return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
 }
+
+/** The bits of a float16 tensor's data, whatever array this engine holds them in. */
+export function halfBits(data: unknown): Uint16Array {
+  const { buffer, byteOffset, length } = data as Uint16Array;
+  return new Uint16Array(buffer, byteOffset, length);
+}

@@ -43,6 +43,8 @@ export interface SessionOptions {
   numThreads: number;
   /** Of the file: on CPU and wasm one in half precision is made to compute in single precision. */
   dtype?: Dtype;
+  /** Told how such a file is computed, and why not faster. */
+  onNote?: (note: string) => void;
   /** Outputs that stay where they were computed (a GPU's memory), since they are fed back to the next run. */
   keepOnDevice?: readonly string[];
   /** Less memory rather than speed: weights stay in the layout they come in. */

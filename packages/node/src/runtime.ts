@@ -3,11 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve, sep } from 'node:path';
 import { MclipError } from '@mclip/core';
 import {
+  inSinglePrecision,
   type ModelFile,
   type Runtime,
   type Session,
   type SessionOptions,
-  singlePrecisionOnCpu,
 } from '@mclip/core/adapter';
 import { InferenceSession } from 'onnxruntime-node';
 import { decodeImage } from './decode-image.js';
@@ -25,16 +25,23 @@ async function createSession(file: ModelFile, wanted: SessionOptions): Promise<S
     interOpNumThreads: 1,
     logSeverityLevel: 3,
   };
-  const widened = await widenedGraph(file as string, wanted);
+  const path = file as string;
   try {
-    const session =
-      widened === null
-        ? await InferenceSession.create(file as string, options)
-        : await InferenceSession.create(widened.graph, { ...options, externalData: widened.externalData });
+    const session = (await inSinglePrecision(
+      wanted,
+      () => openFile(path),
+      async (widened) => {
+        if (widened === null) return InferenceSession.create(path, options);
+        // a graph from memory has no folder to look for its weights in
+        const externalData = await Promise.all(widened.externalFiles.map((name) => externalWeights(path, name)));
+        return InferenceSession.create(widened.graph, { ...options, externalData });
+      },
+    )) as InferenceSession;
     return device === 'cpu' ? session : guarded(session, device);
   } catch (cause) {
+    if (MclipError.isInstance(cause)) throw cause;
     const message = (cause as Error).message;
-    if (/bad_alloc|memory/i.test(message)) {
+    if (/bad_alloc|(out of|enough|no) memory|allocat/i.test(message)) {
       throw new MclipError('OUT_OF_MEMORY', `No memory for a session of ${file}: ${message}`, { cause });
     }
     if (device !== 'cpu') {
@@ -54,16 +61,6 @@ function guarded(session: InferenceSession, device: string): Session {
   return { inputNames, outputNames, inputMetadata, run: run as Session['run'], release: () => session.release() };
 }
 
-/** A half-precision file as single-precision arithmetic takes it; null: as it is. */
-async function widenedGraph(path: string, wanted: SessionOptions) {
-  const widened = await singlePrecisionOnCpu(wanted, () => openFile(path));
-  if (widened === null || 'unchanged' in widened) return null;
-  const { graph, externalFiles } = widened;
-  // a graph from memory has no folder to look for its weights in
-  const externalData = await Promise.all(externalFiles.map((file) => externalWeights(path, file)));
-  return { graph, externalData };
-}
-
 async function externalWeights(graph: string, file: string): Promise<{ path: string; data: Uint8Array }> {
   const folder = dirname(resolve(graph));
   const path = resolve(folder, file);
@@ -73,6 +70,7 @@ async function externalWeights(graph: string, file: string): Promise<{ path: str
   return {
     path: file,
     data: await readFile(path).catch((cause) => {
+      if (cause.code === 'ERR_FS_FILE_TOO_LARGE') throw cause; // onnxruntime itself can take it
       throw new MclipError('MODEL_CORRUPT', `The weights of ${graph} cannot be read: ${(cause as Error).message}.`, {
         cause,
       });

@@ -84,6 +84,7 @@ test('a 4-bit decoder of a real form takes and gives single precision', async ()
 
 test.each([
   [`${folder}custom.onnx`, /org\.example\.Mystery/],
+  [`${folder}taken-weight.onnx`, /a value named stem\.weight\/half/],
   [`${tinyVlm}vision_encoder.onnx`, /single precision already/],
   [`${tinyVlm}vision_encoder_fp16.onnx`, /single precision already/], // weights are behind casts
   [`${tinyVlm}decoder_model_merged_q4.onnx`, /single precision already/],

@@ -1,13 +1,13 @@
 /** The computing half in browsers: sessions on onnxruntime-web. Its plain wasm build unless WebGPU is asked for. */
 // not from '@mclip/core': the worker would carry all of it
 import {
+  inSinglePrecision,
   MclipError,
   type ModelFile,
   type Runtime,
   type RuntimeSettings,
   type Session,
   type SessionOptions,
-  singlePrecisionOnCpu,
 } from '@mclip/core/adapter';
 import { decodeImage } from './decode-image.js';
 import { openFile } from './open-file.js';
@@ -39,18 +39,23 @@ async function createSession(file: ModelFile, options: SessionOptions, settings:
   const wasm = settings.wasmUrls?.[WASM_FILES[device]];
   if (wasm !== undefined) env.wasm.wasmPaths = { wasm };
   env.wasm.numThreads = options.numThreads; // counts until this thread's first session: onnxruntime starts once
-  const widened = await singlePrecisionOnCpu(options, () => openFile(file));
-  const bytes = widened !== null && 'graph' in widened ? widened.graph : await bytesOf(file);
   const onGpu =
     device === 'webgpu' ? (options.keepOnDevice ?? []).map((output) => [output, 'gpu-buffer'] as const) : [];
   try {
-    const session = await inTurn(() =>
-      InferenceSession.create(bytes, {
-        executionProviders: [device],
-        graphOptimizationLevel: 'all',
-        logSeverityLevel: 3,
-        ...(onGpu.length > 0 && { preferredOutputLocation: Object.fromEntries(onGpu) }),
-      }),
+    const session = await inSinglePrecision(
+      options,
+      () => openFile(file),
+      async (widened) => {
+        const bytes = widened === null ? await bytesOf(file) : widened.graph;
+        return inTurn(() =>
+          InferenceSession.create(bytes, {
+            executionProviders: [device],
+            graphOptimizationLevel: 'all',
+            logSeverityLevel: 3,
+            ...(onGpu.length > 0 && { preferredOutputLocation: Object.fromEntries(onGpu) }),
+          }),
+        );
+      },
     );
     const { inputNames, outputNames, inputMetadata } = session;
     const guard = await lossGuard(device, env);
@@ -62,7 +67,7 @@ async function createSession(file: ModelFile, options: SessionOptions, settings:
       release: () => inTurn(() => session.release()),
     };
   } catch (cause) {
-    throw typedError(cause, device, wasm);
+    throw MclipError.isInstance(cause) ? cause : typedError(cause, device, wasm);
   }
 }
 

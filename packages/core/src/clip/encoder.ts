@@ -10,6 +10,7 @@ import type { SelfCheck } from '../model/canary.js';
 import { isReference } from '../model/device.js';
 import type { Computing } from '../model/host.js';
 import type { Dtype, GraphName, Manifest } from '../model/manifest.js';
+import type { LoadAnswer } from '../model/self-check.js';
 import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings } from '../platform.js';
 import { Slots } from '../slots.js';
 import type { ClipTokenizer } from '../text/clip-tokenizer.js';
@@ -40,8 +41,8 @@ export interface LostImage {
 }
 
 export interface ClipEncoder extends Computing {
-  /** The answer to the check, if there is one; a graph whose answer is wrong is freed again. */
-  load(request: LoadRequest): Promise<Float32Array | null>;
+  /** A graph whose answer to the check is wrong is freed again. */
+  load(request: LoadRequest): Promise<LoadAnswer>;
   /** [dim]. The vision graph must be loaded. */
   encodeImage(
     image: EncodableImage,
@@ -77,8 +78,9 @@ export class LocalClipEncoder implements ClipEncoder {
     this.#pixelSlots = new Slots(Array.from({ length: IMAGES_UNDER_WAY }, newPixelValues));
   }
 
-  async load({ graph, file, tokenizerJson, check, ...options }: LoadRequest): Promise<Float32Array | null> {
-    const session = await this.#runtime.createSession(file, options);
+  async load({ graph, file, tokenizerJson, check, ...options }: LoadRequest): Promise<LoadAnswer> {
+    const notes: string[] = [];
+    const session = await this.#runtime.createSession(file, { ...options, onNote: (note) => notes.push(note) });
     try {
       const loaded = new LoadedGraph(session, this.#manifest.graphs[graph], this.#manifest.dim, options.device);
       const tokenizer = graph === 'vision' ? null : await readTokenizer(tokenizerJson);
@@ -89,7 +91,7 @@ export class LocalClipEncoder implements ClipEncoder {
       if (wrong) await session.release();
       else if (graph === 'vision') this.#vision = loaded;
       else [this.#text, this.#tokenizer] = [loaded, tokenizer];
-      return answer;
+      return { answer, notes };
     } catch (error) {
       await session.release();
       throw error;

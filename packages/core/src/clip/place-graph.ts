@@ -38,8 +38,9 @@ export interface Placing {
 /** The device of the model: a graph that fails where the other one runs falls back by itself. */
 export async function placeGraph(placing: Placing): Promise<Device> {
   const { platform, settings, asked, graph, dtype, current, encoder } = placing;
-  const load = async (target: ClipEncoder, device: DeviceName, check: SelfCheck | null) =>
-    target.load({
+  let notes: string[] = [];
+  const load = async (target: ClipEncoder, device: DeviceName, check: SelfCheck | null) => {
+    const loaded = await target.load({
       graph,
       file: await placing.take(),
       dtype,
@@ -48,6 +49,9 @@ export async function placeGraph(placing: Placing): Promise<Device> {
       tokenizerJson: placing.tokenizerJson,
       check,
     });
+    notes = loaded.notes;
+    return loaded.answer;
+  };
   const answerOf = async (device: DeviceName) => {
     const other = await placing.startEncoder();
     try {
@@ -79,9 +83,10 @@ export async function placeGraph(placing: Placing): Promise<Device> {
     await loadOn(encoder, device);
     return dtype;
   });
-  if (current === null) return found;
+  if (current === null) return { ...found, reason: [found.reason, ...notes].join('; ') };
   const fellBack = found.rejected.map(({ name, why }) => ({ name, why: `${graph} graph: ${why}` }));
-  return { ...current, rejected: [...current.rejected, ...fellBack] };
+  const news = notes.filter((note) => !current.reason.includes(note)).map((note) => `; ${graph} graph: ${note}`);
+  return { ...current, reason: current.reason + news.join(''), rejected: [...current.rejected, ...fellBack] };
 }
 
 async function candidates(placing: Placing, encoderOn: Contest['encoderOn']): Promise<Candidates> {

@@ -1,6 +1,7 @@
 /** A `ClipEncoder` that lives in a worker, where `serveClipEncoder` answers. */
 import { MclipError } from '../errors.js';
 import type { Manifest } from '../model/manifest.js';
+import type { LoadAnswer } from '../model/self-check.js';
 import type { RuntimeSettings, WorkerPort } from '../platform.js';
 import { WorkerClient } from '../worker/channel.js';
 import { ownedBytes, ownedParts } from '../worker/owned-parts.js';
@@ -27,7 +28,7 @@ export class RemoteClipEncoder implements ClipEncoder {
     return this.#started ? this.#client.stopped : null;
   }
 
-  async load(request: LoadRequest): Promise<Float32Array | null> {
+  async load(request: LoadRequest): Promise<LoadAnswer> {
     await this.#opened;
     return this.#client.call('load', request, undefined, ownedBytes(request.file));
   }

@@ -9,6 +9,14 @@ import { cosineOf, failedCheck, isLossy, leastCosine, type SelfCheck } from './c
 import { isReference } from './device.js';
 import type { Dtype } from './manifest.js';
 
+/** What a computing half says when it has loaded. */
+export interface LoadAnswer {
+  /** To the check; null without one. */
+  answer: Float32Array | null;
+  /** How its files are computed, where that is worth a word. */
+  notes: string[];
+}
+
 export interface CheckedLoad {
   platform: Platform;
   settings: ResolvedSettings;

@@ -20,6 +20,9 @@ export interface Widening {
   readonly used: Set<string>;
   /** Where weights lie that are not in the model's file. */
   readonly externalFiles: Set<string>;
+  /** Names of weights and inputs as they were, and those that are new: of two weights of one name one would be lost. */
+  readonly names: Set<string>;
+  readonly coined: Set<string>;
 }
 
 /** The content of a GraphProto, null when nothing in it computes in half precision. */
@@ -34,7 +37,10 @@ export async function widenGraph(model: Widening, graph: Range, depth = 0): Prom
       replaced.set(field, await widenNode(model, field, depth));
     } else if (field.number === GRAPH.input || field.number === GRAPH.output || field.number === GRAPH.valueInfo) {
       const name = await nameOf(reader, field);
-      if (field.number === GRAPH.input) inputs.add(name);
+      if (field.number === GRAPH.input) {
+        inputs.add(name);
+        model.names.add(name);
+      }
       if (field.number === GRAPH.output) model.used.add(name);
       const content = await widenValueInfo(reader, field);
       replaced.set(field, content && message(field.number, content));
@@ -46,18 +52,24 @@ export async function widenGraph(model: Widening, graph: Range, depth = 0): Prom
   const casts: Piece[] = [];
   for (const field of fields.filter(({ number }) => number === GRAPH.initializer)) {
     const tensor = await readTensor(reader, field);
+    model.names.add(tensor.name);
     if (tensor.externalFile !== null) model.externalFiles.add(tensor.externalFile);
     if (!tensor.isHalf || !model.used.has(tensor.name)) continue;
     if (inputs.has(tensor.name)) throw new NotUnderstood(`a weight that is an input too: ${tensor.name}`);
     if (tensor.count <= FEW_VALUES && tensor.externalFile === null) {
       replaced.set(field, message(GRAPH.initializer, await widened(reader, tensor)));
     } else {
-      replaced.set(field, message(GRAPH.initializer, renamed(tensor, tensor.name + HALF_SUFFIX)));
+      replaced.set(field, message(GRAPH.initializer, renamed(tensor, halfNameOf(model, tensor.name))));
       casts.push(...castNode(tensor.name));
     }
   }
   if (![...replaced.values()].some((pieces) => pieces !== null)) return null;
   return [...casts, ...fields.flatMap((field) => replaced.get(field) ?? [{ start: field.from, end: field.end }])];
+}
+
+function halfNameOf({ coined }: Widening, name: string): string {
+  coined.add(name + HALF_SUFFIX);
+  return name + HALF_SUFFIX;
 }
 
 /** From the half-precision tensor to what its name stands for now. ONNX Runtime computes it once, for the session. */
@@ -84,6 +96,7 @@ async function widenNode(model: Widening, node: Field, depth: number): Promise<P
   const [op = ''] = await texts(NODE.opType);
   const [domain = ''] = await texts(NODE.domain);
   if (!computesInSingle(domain, op)) throw new NotUnderstood(`the operator ${domain && `${domain}.`}${op}`);
+  if (op === 'Constant') for (const output of await texts(NODE.output)) model.names.add(output);
   if (op !== 'Cast') for (const input of await texts(NODE.input)) used.add(input);
   let weight: string | null = null; // of a Constant that is left in half precision
   const content = await replaceFields(reader, node, async (field) => {
@@ -95,7 +108,7 @@ async function widenNode(model: Widening, node: Field, depth: number): Promise<P
     return null;
   });
   if (weight === null) return content && message(GRAPH.node, content);
-  const half = weight + HALF_SUFFIX;
+  const half = halfNameOf(model, weight);
   const halfConstant = fields.flatMap(({ number, from, end }): Piece[] =>
     number === NODE.output ? textField(NODE.output, half) : [{ start: from, end }],
   );

@@ -1,21 +1,20 @@
 import { isReference } from '../model/device.js';
-import type { RandomAccess, SessionOptions } from '../platform.js';
-import type { SinglePrecision } from './single-precision.js';
+import type { RandomAccess, Session, SessionOptions } from '../platform.js';
+import type { WidenedGraph } from './single-precision.js';
 
 /**
- * A half-precision file for a device that computes in single precision, null for every other file and device. The code
- * comes when it is needed.
+ * A session of a file that may be in half precision: on a device that computes in single precision of the graph made of
+ * it, else of the file as it is. The code comes when it is needed.
+ *
+ * @param create from the graph; null: from the file. What it throws that is no `MclipError` is onnxruntime's refusal.
  */
-export async function singlePrecisionOnCpu(
-  { device, dtype }: SessionOptions,
+export async function inSinglePrecision(
+  options: SessionOptions,
   openFile: () => Promise<RandomAccess>,
-): Promise<SinglePrecision | null> {
-  if (!isReference(device) || (dtype !== 'fp16' && dtype !== 'q4f16')) return null;
-  const { toSinglePrecision } = await import('./single-precision.js');
-  const file = await openFile();
-  try {
-    return await toSinglePrecision(file);
-  } finally {
-    await file.close();
-  }
+  create: (graph: WidenedGraph | null) => Promise<Session>,
+): Promise<Session> {
+  const { device, dtype } = options;
+  if (!isReference(device) || (dtype !== 'fp16' && dtype !== 'q4f16')) return create(null);
+  const { createWidened } = await import('./create-widened.js');
+  return createWidened(options, openFile, create);
 }

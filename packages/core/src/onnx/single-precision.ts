@@ -14,11 +14,18 @@ import { isStandard, NEWEST_OPSET } from './operators.js';
 import { assemble, message } from './pieces.js';
 import { type Field, NotProtobuf, ProtobufReader } from './protobuf.js';
 
+export interface WidenedGraph {
+  graph: Uint8Array<ArrayBuffer>;
+  /** Of further weights, as the graph names them. */
+  externalFiles: string[];
+}
+
 export type SinglePrecision =
-  /** `externalFiles`: of further weights, as the graph names them. */
-  | { graph: Uint8Array<ArrayBuffer>; externalFiles: string[] }
+  | WidenedGraph
   /** Why the file is to be used as it is. */
   | { unchanged: string };
+
+export const IS_SINGLE = 'it computes in single precision already';
 
 /**
  * Reads the file once. Holds the new file and a few megabytes; the file itself may be open on a disk.
@@ -28,12 +35,13 @@ export type SinglePrecision =
 export async function toSinglePrecision(file: RandomAccess): Promise<SinglePrecision> {
   const reader = new ProtobufReader(file);
   try {
-    const model: Widening = { reader, used: new Set(), externalFiles: new Set() };
+    const model: Widening = { reader, used: new Set(), externalFiles: new Set(), names: new Set(), coined: new Set() };
     const fields = await reader.fields({ start: 0, end: file.size });
     await checkModel(reader, fields);
     const graph = fields.find(({ number }) => number === MODEL.graph)!;
     const widened = await widenGraph(model, graph);
-    if (widened === null) return { unchanged: 'it computes in single precision already' };
+    if (widened === null) return { unchanged: IS_SINGLE };
+    for (const name of model.coined) if (model.names.has(name)) throw new NotUnderstood(`a value named ${name}`);
     const pieces = fields.flatMap((field) =>
       field === graph ? message(MODEL.graph, widened) : [{ start: field.from, end: field.end }],
     );

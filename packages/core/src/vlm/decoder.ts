@@ -4,9 +4,8 @@
  */
 import { Tensor, type TypedTensor } from 'onnxruntime-common';
 import { MclipError } from '../errors.js';
-import { fromHalves, toHalves } from '../half.js';
+import { fromHalves, halfBits, toHalves } from '../half.js';
 import type { Session } from '../platform.js';
-import { halfBits } from './embedding-rows.js';
 import type { VlmManifest } from './vlm-manifest.js';
 
 /**

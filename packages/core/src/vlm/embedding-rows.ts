@@ -4,7 +4,7 @@
  */
 import { Tensor } from 'onnxruntime-common';
 import { MclipError } from '../errors.js';
-import { fromHalves } from '../half.js';
+import { fromHalves, halfBits } from '../half.js';
 import type { RandomAccess, Session } from '../platform.js';
 import type { RowDtype } from './vlm-manifest.js';
 
@@ -95,10 +95,4 @@ export class GraphRows implements EmbeddingRows {
   dispose(): Promise<void> {
     return this.#session.release();
   }
-}
-
-/** The bits of a float16 tensor's data, whatever array this engine holds them in. */
-export function halfBits(data: unknown): Uint16Array {
-  const { buffer, byteOffset, length } = data as Uint16Array;
-  return new Uint16Array(buffer, byteOffset, length);
 }

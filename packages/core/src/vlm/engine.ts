@@ -10,6 +10,7 @@ import { type PreprocessConfig, preprocessParts } from '../image/preprocess.js';
 import type { SelfCheck } from '../model/canary.js';
 import { isReference } from '../model/device.js';
 import type { Computing } from '../model/host.js';
+import type { LoadAnswer } from '../model/self-check.js';
 import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings, SessionOptions } from '../platform.js';
 import { Slots } from '../slots.js';
 import type { VlmDtypes } from './choose-vlm-dtype.js';
@@ -75,8 +76,8 @@ export interface Answered
 }
 
 export interface VlmEngine extends Computing {
-  /** The answer to the check, if there is one; a model whose answer is wrong is freed again. */
-  load(request: VlmLoadRequest): Promise<Float32Array | null>;
+  /** A model whose answer to the check is wrong is freed again. */
+  load(request: VlmLoadRequest): Promise<LoadAnswer>;
   /** Before anything is loaded. */
   kernelSpeed(options: SessionOptions): Promise<KernelSpeed>;
   /** What the vision encoder takes for a picture of this side, without loading, milliseconds. */
@@ -136,7 +137,7 @@ export class LocalVlmEngine implements VlmEngine {
     this.#maxPixels = maxPixels;
   }
 
-  async load(request: VlmLoadRequest): Promise<Float32Array | null> {
+  async load(request: VlmLoadRequest): Promise<LoadAnswer> {
     const { device, numThreads, kept, dtypes } = request;
     const { decoder: config, prompt } = this.#manifest;
     const { Qwen2Tokenizer } = await import('../text/qwen2-tokenizer.js'); // with its tables of characters
@@ -146,7 +147,8 @@ export class LocalVlmEngine implements VlmEngine {
       `present.${i}.key`,
       `present.${i}.value`,
     ]).flat();
-    const options = { device, numThreads };
+    const notes = new Set<string>();
+    const options = { device, numThreads, onNote: (note: string) => void notes.add(note) };
     const visionOptions = { ...options, dtype: dtypes.vision, lean: kept !== 'both' };
     const openVision = () => this.#runtime.createSession(request.vision, visionOptions);
     const made: { release(): Promise<void> }[] = [];
@@ -178,7 +180,7 @@ export class LocalVlmEngine implements VlmEngine {
       const answer = request.check && (await this.#canary(this.#loaded));
       const wrong = request.check !== null && !(await import('../model/canary.js')).isRight(answer!, request.check);
       if (wrong) await this.#unload();
-      return answer;
+      return { answer, notes: [...notes] };
     } catch (error) {
       this.#loaded = null;
       for (const resource of made) await resource.release().catch(() => {});

@@ -38,6 +38,7 @@ export async function placeVlm(placing: VlmPlacing): Promise<Device> {
     placing.candidates ??
     (asked === 'auto' ? await autoDevices(platform, await workload(placing)) : { devices: [asked], rejected: [] });
   let whyDtype = '';
+  let notes: string[] = [];
   const placed = await loadOnFirstDevice(platform, settings, asked, candidates, async (device) => {
     whyDtype = '';
     const { half, memoryBytes } = await platform.deviceFacts(device);
@@ -53,7 +54,9 @@ export async function placeVlm(placing: VlmPlacing): Promise<Device> {
       const files = await placing.fetch(dtypes);
       const kept = memoryPlan(memory, on, sizes, memoryBytes);
       const numThreads = platform.threads(on, settings).count;
-      return target.load({ ...files, dtypes, device: on, numThreads, kept, check });
+      const loaded = await target.load({ ...files, dtypes, device: on, numThreads, kept, check });
+      notes = loaded.notes;
+      return loaded.answer;
     };
     const answerOf = async (on: DeviceName) => {
       const other = await placing.startEngine();
@@ -73,7 +76,7 @@ export async function placeVlm(placing: VlmPlacing): Promise<Device> {
     });
     return dtypes.decoder;
   });
-  return { ...placed, reason: placed.reason + whyDtype };
+  return { ...placed, reason: [placed.reason + whyDtype, ...notes].join('; ') };
 }
 
 /** Whether the decoder's form is ours to choose, and there is a choice. */

@@ -1,5 +1,6 @@
 /** A `VlmEngine` that lives in a worker, where `serveVlmEngine` answers. */
 import { MclipError } from '../errors.js';
+import type { LoadAnswer } from '../model/self-check.js';
 import type { RuntimeSettings, SessionOptions, WorkerPort } from '../platform.js';
 import { WorkerClient } from '../worker/channel.js';
 import { ownedBytes, ownedParts } from '../worker/owned-parts.js';
@@ -36,7 +37,7 @@ export class RemoteVlmEngine implements VlmEngine {
     return this.#started ? this.#client.stopped : null;
   }
 
-  async load(request: VlmLoadRequest): Promise<Float32Array | null> {
+  async load(request: VlmLoadRequest): Promise<LoadAnswer> {
     await this.#opened;
     const { vision, decoder, rows } = request;
     const files = [vision, decoder, 'graph' in rows ? rows.graph : rows.file];

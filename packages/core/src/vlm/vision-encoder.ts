@@ -1,9 +1,8 @@
 /** From pixels to image features, on a session that stays or that is loaded for each picture. */
 import type { Tensor } from 'onnxruntime-common';
 import { MclipError } from '../errors.js';
-import { fromHalves } from '../half.js';
+import { fromHalves, halfBits } from '../half.js';
 import type { Session } from '../platform.js';
-import { halfBits } from './embedding-rows.js';
 import type { VlmManifest } from './vlm-manifest.js';
 
 export class VisionEncoder {

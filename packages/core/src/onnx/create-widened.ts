@@ -1,0 +1,43 @@
+/** Of a half-precision file the fastest session that onnxruntime takes: of the widened graph, else of the file. */
+import { MclipError } from '../errors.js';
+import type { RandomAccess, Session, SessionOptions } from '../platform.js';
+import { halfTower } from './half-tower.js';
+import { IS_SINGLE, toSinglePrecision, type WidenedGraph } from './single-precision.js';
+
+export async function createWidened(
+  { dtype, onNote }: SessionOptions,
+  openFile: () => Promise<RandomAccess>,
+  create: (graph: WidenedGraph | null) => Promise<Session>,
+): Promise<Session> {
+  let widened = await widenedOf(await openFile());
+  let why = 'unchanged' in widened ? widened.unchanged : null;
+  if ('graph' in widened) {
+    try {
+      const session = await create(widened);
+      onNote?.(`${dtype} computed as fp32`);
+      return session;
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      why = `onnxruntime does not take it as fp32 (${error.message})`;
+      widened = { unchanged: why }; // its memory is not needed any more
+    }
+  }
+  const session = await create(null);
+  if (why === IS_SINGLE) onNote?.(`${dtype} computed as fp32`);
+  else onNote?.(`${dtype} as it is, which is slower: ${why}`);
+  return halfTower(session);
+}
+
+async function widenedOf(file: RandomAccess) {
+  try {
+    return await toSinglePrecision(file);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Of the graph, and not for want of memory, which the file would want too. */
+function isRefusal(error: unknown): error is Error {
+  if (MclipError.isInstance(error) || error instanceof RangeError || !(error instanceof Error)) return false;
+  return !/bad_alloc|(out of|enough|no) memory|allocat/i.test(error.message);
+}
