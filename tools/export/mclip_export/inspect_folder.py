@@ -14,8 +14,12 @@ def read_manifest(folder: Path):
         manifest = json.loads(file.read_text())
     except (OSError, ValueError) as error:
         raise ExportError(f"{folder} is no model folder: {file.name} cannot be read ({error}).") from error
-    if manifest.get("mclip") != 1 or manifest.get("task") not in ("clip", "vlm"):
+    if not isinstance(manifest, dict) or manifest.get("mclip") != 1 or manifest.get("task") not in ("clip", "vlm"):
         raise ExportError(f"{file} is no manifest of version 1 for task clip or vlm.")
+    graphs = manifest.get("graphs")
+    listed = isinstance(graphs, dict) and all(isinstance(graph, dict) and isinstance(graph.get("files"), dict) for graph in graphs.values())
+    if not listed:
+        raise ExportError(f"{file} does not say which files its graphs have: graphs.*.files.")
     return manifest
 
 
@@ -34,9 +38,10 @@ def problem_of(folder: Path, entry):
     file = folder / entry["file"]
     if not file.is_file():
         return "missing"
-    if file.stat().st_size != entry["bytes"]:
-        return f"{file.stat().st_size} bytes, not {entry['bytes']}"
-    return "" if sha256(file) == entry["sha256"] else "another SHA-256"
+    size, expected = file.stat().st_size, entry.get("sha256")
+    if entry.get("bytes") not in (None, size):
+        return f"{size} bytes, not {entry['bytes']}"
+    return "" if expected is None or sha256(file) == expected else "another SHA-256"
 
 
 def shape_of(value):
@@ -46,20 +51,23 @@ def shape_of(value):
 def inspect_folder(folder: Path):
     """Prints; fails when a file is not what the manifest says."""
     manifest = read_manifest(folder)
-    print(f"{manifest['name']} ({manifest['task']}), licence {manifest['licence']['id']}, source {json.dumps(manifest['source'])}")
+    licence, source = manifest.get("licence", {}).get("id", "unknown"), json.dumps(manifest.get("source"))
+    print(f"{manifest.get('name')} ({manifest['task']}), licence {licence}, source {source}")
     problems = []
     for what, dtype, entry in entries(manifest):
         problem = problem_of(folder, entry)
-        print(f"{what:10} {dtype:6} {entry['bytes'] / 1e6:9.2f} MB  {entry['file']}  {problem or 'ok'}")
+        size = "missing" if problem == "missing" else f"{(folder / entry['file']).stat().st_size / 1e6:.2f} MB"
+        print(f"{what:10} {dtype:6} {size:>12}  {entry['file']}  {problem or 'ok'}")
         if problem:
             problems.append(f"{entry['file']}: {problem}")
-    tokenizer = manifest["text"]["tokenizer"]
-    if isinstance(tokenizer, dict) and sha256(folder / tokenizer["file"]) != tokenizer["sha256"]:
-        problems.append(f"{tokenizer['file']}: another SHA-256")
+    tokenizer = manifest.get("text", {}).get("tokenizer")
+    if isinstance(tokenizer, dict) and (problem := problem_of(folder, tokenizer)):
+        problems.append(f"{tokenizer['file']}: {problem}")
     for graph, described in manifest["graphs"].items():
-        smallest = min(described["files"].values(), key=lambda entry: entry["bytes"])
-        if any(smallest["file"] in problem for problem in problems):
+        whole = [entry for entry in described["files"].values() if not problem_of(folder, entry)]
+        if not whole:
             continue
+        smallest = min(whole, key=lambda entry: (folder / entry["file"]).stat().st_size)
         session = make_session(folder / smallest["file"])
         inputs, outputs = session.get_inputs(), session.get_outputs()
         more = f" and {len(inputs) - 2} more" if len(inputs) > 3 else ""

@@ -84,19 +84,32 @@ def write_report(file: Path, name, rows):
     file.write_text(json.dumps(report, indent=1) + "\n")
 
 
+def check_provable(folder: Path, manifest, checkpoint: Path | None):
+    """A clear word where there is nothing to compare with."""
+    source, files = manifest.get("source"), {graph: described["files"] for graph, described in manifest["graphs"].items()}
+    if not isinstance(source, dict) or "architecture" not in source:
+        raise ExportError(
+            f"{folder} was not written by this exporter (its manifest has no source.architecture), so there is no PyTorch network "
+            "to compare it with. `inspect` checks its files."
+        )
+    if source.get("randomWeights") is None and checkpoint is None:
+        raise ExportError("This model was made of a checkpoint: give it with --checkpoint.")
+    without = [graph for graph, written in files.items() if graph != "embed" and "fp32" not in written]
+    if without:
+        raise ExportError(f"{folder} has no fp32 file of {' and '.join(without)} to compare with: export with --dtype fp32 among others.")
+
+
 def verify(folder: Path, checkpoint: Path | None = None, report: Path | None = None):
     manifest = read_manifest(folder)
+    check_provable(folder, manifest, checkpoint)
     damaged = [f"{entry['file']}: {problem}" for _, _, entry in entries(manifest) if (problem := problem_of(folder, entry))]
     if damaged:
         raise ExportError(f"{folder} is damaged: {'; '.join(damaged)}.")
-    seed = manifest["source"].get("randomWeights")
-    if seed is None and checkpoint is None:
-        raise ExportError("This model was made of a checkpoint: give it with --checkpoint.")
     if manifest["task"] == "clip":
         from .verify_clip import clip_rows as rows_of
     else:
         from .verify_vlm import vlm_rows as rows_of
-    rows = rows_of(folder, manifest, checkpoint, seed)
+    rows = rows_of(folder, manifest, checkpoint, manifest["source"].get("randomWeights"))
     print_table(rows, manifest["name"])
     if report:
         write_report(report, manifest["name"], rows)
