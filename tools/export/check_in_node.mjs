@@ -6,21 +6,11 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createClassifier, createEmbedder, similarity } from '@mclip/node';
+import { canaryPicture } from './canary_picture.mjs';
 
 const LEAST_COSINE = 0.999;
 const folder = resolve(process.argv[2] ?? '.');
 const { image, graphs, canary } = JSON.parse(readFileSync(join(folder, 'mclip.json'), 'utf8'));
-
-/** Picture 1 of the manifest's canary, RGB. */
-function canaryPicture(size) {
-  const data = new Uint8Array(size * size * 3);
-  for (let y = 0, at = 0; y < size; y++) {
-    for (let x = 0; x < size; x++) {
-      for (let c = 0; c < 3; c++) data[at++] = ((x * x * (c + 1) + y * y * (3 - c) + x * y * 2) >> 3) & 255;
-    }
-  }
-  return { data, width: size, height: size, channels: 3 };
-}
 
 function floats(base64) {
   const bytes = Buffer.from(base64, 'base64');

@@ -84,12 +84,18 @@ def draw_decoder_weights(model, text_tokens: int):
 
 
 @torch.no_grad()
-def random_network(vlm: FastVlm, seed: int, text_tokens: int):
+def unmerged_network(vlm: FastVlm, seed: int, text_tokens: int):
+    """With all branches of the vision tower, as Apple's checkpoints are published."""
     torch.manual_seed(seed)
     vision = VisionEncoder(vlm)
     draw_vision_weights(vision)
     calibrate_vision(vision, seed)
-    vision.reparameterize()
     language = language_model(vlm)
     draw_decoder_weights(language, text_tokens)
     return FastVlmNetwork(vlm, vision, language)
+
+
+def random_network(vlm: FastVlm, seed: int, text_tokens: int):
+    network = unmerged_network(vlm, seed, text_tokens)
+    network.vision.reparameterize()
+    return network

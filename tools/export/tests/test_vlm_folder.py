@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from mclip_export import data_file, fastvlm_network, qwen2_tokenizer_file
 from mclip_export.__main__ import main
@@ -13,7 +12,7 @@ from mclip_export.architectures import VLMS
 from mclip_export.fastvlm_network import FastVlmNetwork, VisionEncoder
 from mclip_export.onnx_session import make_session
 from mclip_export.random_weights import draw_vision_weights, random_network
-from mclip_export.vlm_checkpoint import NETWORK, RENAMED
+from vlm_layouts import write_checkpoint
 
 TINY = VLMS["tiny"]
 
@@ -63,16 +62,6 @@ def test_the_hubs_configuration_is_there(exported):
     assert json.loads((exported / "preprocessor_config.json").read_text())["crop_size"]["height"] == TINY.size
 
 
-def apple_vision_name(name):
-    """timm's name -> Apple's; the converse of vlm_checkpoint.timm_name, from the same tables."""
-    for index, place in enumerate(NETWORK):
-        if name.startswith(f"{place}."):
-            name = f"network.{index}.{name[len(place) + 1 :]}"
-    for theirs, ours in RENAMED:
-        name = name.replace(ours, theirs)
-    return name.removesuffix(".gamma")
-
-
 def random_branches(seed):
     """With the branches that exist for training only, in evaluation mode."""
     torch.manual_seed(seed)
@@ -88,28 +77,10 @@ def random_branches(seed):
 def checkpoint(folder, layout):
     """Writes a random network; returns it."""
     network = random_network(TINY, 5, text_tokens=511)
-    vision = random_branches(6) if layout.startswith("apple") else network.vision
-    prefix, tower, projector, language = {
-        "apple": ("model.", "model.vision_tower.vision_tower.model.", "model.mm_projector.{}", "model."),
-        "transformers": ("model.", "model.vision_tower.timm_model.", "model.multi_modal_projector.linear_{}", "model.language_model."),
-    }[layout]
-    state = {}
-    for name, tensor in vision.trunk.state_dict().items():
-        state[tower + (apple_vision_name(name) if layout == "apple" else name)] = tensor
-    for place, number in ((0, "0" if layout == "apple" else "1"), (2, "2")):
-        for name, tensor in vision.projector[place].state_dict().items():
-            state[f"{projector.format(number)}.{name}"] = tensor
-    for name, tensor in network.language.state_dict().items():
-        state[language + name.removeprefix(prefix) if name.startswith(prefix) else name] = tensor
-    names = sorted(state)
-    folder.mkdir()
-    for shard, some in enumerate((names[::2], names[1::2]), 1):
-        save_file({name: state[name].contiguous() for name in some}, folder / f"model-0000{shard}-of-00002.safetensors")
-    sizes = {"hidden_size": TINY.decoder.hidden, "num_hidden_layers": TINY.decoder.layers}
-    config = {"model_type": "llava_qwen2", **sizes} if layout == "apple" else {"model_type": "fast_vlm", "text_config": sizes}
-    (folder / "config.json").write_text(json.dumps(config))
-    (folder / "tokenizer.json").write_text(qwen2_tokenizer_file.tiny_tokenizer())
-    return FastVlmNetwork(TINY, vision, network.language)
+    vision = random_branches(6) if layout == "apple" else network.vision
+    network = FastVlmNetwork(TINY, vision, network.language)
+    write_checkpoint(network, qwen2_tokenizer_file.tiny_tokenizer(), layout, folder)
+    return network
 
 
 @pytest.mark.parametrize("layout", ["apple", "transformers"])
