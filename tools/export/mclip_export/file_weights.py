@@ -60,7 +60,8 @@ class Constants(Mapping):
         if name in self.tables:
             form = self.tables[name]
             factor = self[f"{name}/scales"] if form == "int8" else np.float32(1)
-            return self[f"{name}/{form}"].astype(np.float32) * factor
+            rows = self[f"{name}/{form}"].astype(np.float32) * factor
+            return rows.reshape(len(rows), -1)
         node = self.computed[name]
         return RESTORING[node.op_type](node, *(self[given] for given in node.input))
 

@@ -139,3 +139,8 @@ FORMS = {
     "q4": dict.fromkeys(SITES, Int4Linear()),
     "q4f16": dict.fromkeys(SITES, Int4Linear()),
 }
+# Errors of the first layers weigh most, as all others work on them: there q8 is finer where that costs little
+FINE_FORMS = {"q8": {"gate_up": FineInt8Linear()}}
+FINE_SHARE = 1 / 6  # of the layers
+HALVED_STEPS = {"q8": ("qkv", "attention_out")}  # sites whose weights are stored in two parts
+HALVED_SHARE = 1 / 3

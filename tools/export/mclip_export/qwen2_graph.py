@@ -13,7 +13,7 @@ from onnx import TensorProto
 
 from .architectures import Qwen2
 from .graph_writer import GraphWriter
-from .linear_forms import FORMS
+from .linear_forms import FINE_FORMS, FINE_SHARE, FORMS, HALVED_SHARE, HALVED_STEPS
 
 DTYPES = list(FORMS)
 
@@ -27,20 +27,28 @@ def rotations(config: Qwen2):
 
 class DecoderWriter:
     def __init__(self, config: Qwen2, weights, dtype: str, file: Path, copies=None):
-        self.config, self.weights = config, weights
+        self.config, self.weights, self.dtype, self.copies = config, weights, dtype, copies or {}
         self.graph = GraphWriter(file, half=dtype == "q4f16")
-        self.forms, self.copies = FORMS[dtype], copies or {}
 
     def weight(self, name):
         return self.weights[name].float().numpy()
 
-    def linear(self, site, value, *names, bias=False):
-        """One product for several layers that read the same value."""
+    def form(self, site, layer):
+        """How a site of a layer is written; and by how much finer its weights are."""
+        forms, place = FORMS[self.dtype], layer / self.config.layers
+        if place < FINE_SHARE:
+            forms = forms | FINE_FORMS.get(self.dtype, {})
+        halved = place < HALVED_SHARE and site in HALVED_STEPS.get(self.dtype, ())
+        return forms[site], 2 if halved else 1
+
+    def linear(self, site, layer, value, *names, bias=False):
+        """One product for several linear layers that read the same value."""
         weight = np.concatenate([self.weight(f"{name}.weight") for name in names])
         bias = np.concatenate([self.weight(f"{name}.bias") for name in names]) if bias else None
+        form, finer = self.form(site, layer)
         copies = self.copies.get(f"{names[0]}.weight")
-        options = {} if copies is None else {"copies": copies.numpy().astype(np.int64)}
-        return self.forms[site](self.graph, value, weight, bias, **options)
+        options = {} if copies is None else {"copies": finer * copies.numpy().astype(np.int64)}
+        return form(self.graph, value, weight, bias, **options)
 
     def norm(self, value, name):
         gain = self.graph.constant(self.weight(f"{name}.weight"))
@@ -80,7 +88,7 @@ class DecoderWriter:
             cache = [f"past_key_values.{layer}.key", f"past_key_values.{layer}.value"]
             for past in cache:
                 graph.input(past, graph.float_type, ["batch", config.kv_heads, "past_sequence", config.head_dim])
-            qkv = self.linear("qkv", norm, *(f"{name}.self_attn.{part}_proj" for part in "qkv"), bias=True)
+            qkv = self.linear("qkv", layer, norm, *(f"{name}.self_attn.{part}_proj" for part in "qkv"), bias=True)
             mixed, key, value = graph.microsoft(
                 "GroupQueryAttention", qkv, "", "", *cache, last, total, cosines, sines, outputs=3,
                 num_heads=config.heads, kv_num_heads=config.kv_heads, do_rotary=1, scale=config.head_dim**-0.5,
@@ -90,15 +98,15 @@ class DecoderWriter:
                 graph.output(present, f"present.{layer}.{kind}", graph.float_type, shape)
             if layer == config.layers - 1:
                 mixed, residual = self.last_position(mixed), self.last_position(residual)
-            attended = self.linear("attention_out", mixed, f"{name}.self_attn.o_proj")
+            attended = self.linear("attention_out", layer, mixed, f"{name}.self_attn.o_proj")
             residual, norm = self.add_and_norm(residual, attended, f"{name}.post_attention_layernorm")
-            both = self.linear("gate_up", norm, f"{name}.mlp.gate_proj", f"{name}.mlp.up_proj")
+            both = self.linear("gate_up", layer, norm, f"{name}.mlp.gate_proj", f"{name}.mlp.up_proj")
             gate, up = graph.add("Split", both, axis=-1, outputs=2)
             gated = graph.add("Mul", graph.add("Mul", gate, graph.add("Sigmoid", gate)), up)
-            down = self.linear("down", gated, f"{name}.mlp.down_proj")
+            down = self.linear("down", layer, gated, f"{name}.mlp.down_proj")
             following = "norm" if layer == config.layers - 1 else f"layers.{layer + 1}.input_layernorm"
             residual, norm = self.add_and_norm(residual, down, following)
-        logits = self.linear("head", norm, "lm_head")
+        logits = self.linear("head", config.layers, norm, "lm_head")
         if graph.half:
             logits = graph.cast(logits, TensorProto.FLOAT)
         graph.output(logits, "logits", TensorProto.FLOAT, ["batch", 1, config.rows])

@@ -3,11 +3,11 @@
 1. Grouped convolutions (depthwise) are often the sensitive ones and cost nothing: 16 bits.
 2. Dense products: 8 bits, rounded so that later weights make up for earlier ones (`compensated_rounding.py`).
 3. A table of token rows: 8 bits; the rows that fill most places are made exact (`token_table.py`).
-4. If the file's cosine is not good enough then, each product's part of the error is measured on the inputs that came off
-   worst: one session has the weights as inputs with default values, so that each can be replaced in turn. Errors
-   (1 - cosine) of different weights are nearly independent and add up, so weights are raised, those first that gain most
-   per byte, from a scale per channel to scales per group of inputs, then to 16 bits, until the sum fits; then the file's
-   cosine is measured again, and the plan tightened until it fits too.
+4. If the file's cosine is not good enough then, tables get scales per group too, and each product's part of the error is
+   measured on the inputs that came off worst: one session has the weights as inputs with default values, so that each can
+   be replaced in turn. Errors (1 - cosine) of different weights are nearly independent and add up, so weights are raised,
+   those first that gain most per byte, from a scale per channel to scales per group of inputs, then to 16 bits, until the
+   sum fits; then the file's cosine is measured again, and the plan tightened until it fits too.
 
 What inputs the moments come from and what inputs the cosine is measured on are different ones; `verify` takes others still.
 """
@@ -28,7 +28,8 @@ from .token_table import table_constants
 from .weight_storage import weight_axes, write_w8
 
 ROUNDS, TIGHTER = 7, 0.55
-MEASURED = 3  # inputs that single weights are judged on
+LEAST_GAIN = 0.05  # of the error that is left: a round that takes away less is the last
+MEASURED, FEWER, LARGE = 3, 1, 100e6  # inputs that single weights are judged on; fewer when there are so many numbers
 GROUP, GROUP_GAIN = 32, 0.6  # inputs that share a scale; the share of a weight's error that this takes away
 GROUP_BYTES = 2 / GROUP  # per weight
 GROWTH = 0.25  # of all weights, in bytes beyond the depthwise ones; more is not what `w8` promises
@@ -97,19 +98,20 @@ def raises(errors, sizes, fine):
 
 
 def raise_weights(plan: Plan, coarse, fine, errors, sizes, budget):
-    """Puts into `plan` what leaves `budget` of the errors, as far as the file may grow."""
-    left, room = sum(errors.values()), GROWTH * sum(sizes.values())
+    """Puts into `plan` what leaves `budget` of the errors, as far as the file may grow; by how many bytes it grew."""
+    left, spent, room = sum(errors.values()), 0, GROWTH * sum(sizes.values())
     plan.int8 |= coarse
     for name, gain, further, to_half in raises(errors, sizes, fine):
         if left <= budget:
-            return
-        if further > room:
+            break
+        if spent + further > room:
             continue
-        left, room = left - gain, room - further
+        left, spent = left - gain, spent + further
         if to_half:
             plan.in_half.add(name)
         else:
             plan.int8[name] = fine[name]
+    return spent
 
 
 def outputs_of(plan: Plan, source: Path, inputs):
@@ -142,14 +144,18 @@ def plan_w8(source: Path, inputs, checks, target):
     plan.reached = float(similar[: len(checks)].min())
     if plan.reached >= target:
         return plan
-    errors = errors_of_weights(model, coarse, every[similar.argsort()[:MEASURED]])
+    tables, plan.constants = table_constants(model.graph, GROUP)
+    plan.int8 |= tables
+    measured = MEASURED if sum(sizes.values()) < LARGE else FEWER
+    errors = errors_of_weights(model, coarse, every[similar.argsort()[:measured]])
     del model, tensors
-    budget = 1 - target
+    budget, spent = 1 - target, 0
     for _ in range(ROUNDS):
-        plan.in_half = set(depthwise)
-        raise_weights(plan, coarse, fine, errors, sizes, budget)
+        plan.in_half, before, had = set(depthwise), plan.reached, spent
+        spent = raise_weights(plan, coarse, fine, errors, sizes, budget)
         plan.reached = float(cosines(outputs_of(plan, source, checks), exact[: len(checks)]).min())
-        if plan.reached >= target:
+        useless = 0 < had < spent and plan.reached - before < LEAST_GAIN * (1 - before)
+        if plan.reached >= target or useless:
             break
         budget *= TIGHTER
     return plan

@@ -10,6 +10,7 @@ The row of the start token, always at the first place, is made exact in the same
 import numpy as np
 from onnx import numpy_helper
 
+from .compensated_rounding import grouped_scales
 from .quantisation import int8_channels
 from .weight_storage import looked_up
 
@@ -23,19 +24,32 @@ def positions_of(graph, table):
     return found[0] if len(found) == 1 else None
 
 
-def balanced(table, positions):
+def int8_rows(table, group):
+    """Values and scales, a scale per row or, with `group`, per so many numbers of a row: [rows, groups, group]."""
+    if group is None or table.shape[1] % group:
+        return int8_channels(table, 0)
+    parts = table.reshape(len(table), -1, group)
+    scales = grouped_scales(table, group)
+    return np.clip(np.rint(parts / scales.astype(np.float32)), -127, 127).astype(np.int8), scales
+
+
+def row_of(values, scales, index):
+    return (values[index] * scales[index].astype(np.float32)).reshape(-1)
+
+
+def balanced(table, positions, group):
     """Values int8, scales, and the positions that go with them."""
-    values, scales = int8_channels(table, 0)
-    lacking = table[PADDING] - values[PADDING] * scales[PADDING]
-    others, steps = int8_channels(table - lacking, 0)
+    values, scales = int8_rows(table, group)
+    lacking = table[PADDING] - row_of(values, scales, PADDING)
+    others, steps = int8_rows(table - lacking, group)
     others[PADDING], steps[PADDING] = values[PADDING], scales[PADDING]
     shifted = positions + lacking
     if len(table) > START:
-        shifted[0] = positions[0] + table[START] - others[START] * steps[START]
+        shifted[0] = positions[0] + table[START] - row_of(others, steps, START)
     return others, steps, shifted
 
 
-def table_constants(graph):
+def table_constants(graph, group=None):
     """name -> values and scales of the tables in `graph`, and name -> the constants to write with them."""
     tensors = {tensor.name: tensor for tensor in graph.initializer}
     int8, constants = {}, {}
@@ -43,8 +57,8 @@ def table_constants(graph):
         positions = positions_of(graph, tensors[name])
         table = numpy_helper.to_array(tensors[name])
         if positions is None:
-            int8[name] = int8_channels(table, 0)
+            int8[name] = int8_rows(table, group)
             continue
-        values, scales, shifted = balanced(table, numpy_helper.to_array(tensors[positions]))
+        values, scales, shifted = balanced(table, numpy_helper.to_array(tensors[positions]), group)
         int8[name], constants[positions] = (values, scales), shifted.astype(np.float32)
     return int8, constants

@@ -75,27 +75,35 @@ class Storage:
         self.take(name)
         self.constant(name, value)
 
-    def restored(self, name, values, scales=None):
+    def restored(self, name, values, scales=None, shape=None):
         """Nodes from the stored constant `values` (and their `scales`) to the fp32 that `name`'s readers want."""
         if name not in self.tables:
-            self.nodes += self.restoring(values, scales, name, name)
+            self.nodes += self.restoring(values, scales, name, shape)
             return
         for gather in self.tables[name]:
             place = list(self.graph.node).index(gather)
             ids, rows = gather.input[1], gather.output[0]
-            found = [helper.make_node("Gather", [values, ids], [f"{rows}/rows"], name=f"{rows}/rows", axis=0)]
-            if scales is not None:
-                found.append(helper.make_node("Gather", [scales, ids], [f"{rows}/scales"], name=f"{rows}/scales", axis=0))
+            parts = {f"{rows}/rows": values} | ({f"{rows}/scales": scales} if scales else {})
+            found = [helper.make_node("Gather", [stored, ids], [part], name=part, axis=0) for part, stored in parts.items()]
             self.graph.node.remove(gather)
-            for node in reversed(found + self.restoring(f"{rows}/rows", scales and f"{rows}/scales", rows, rows)):
+            for node in reversed(found + self.restoring(*parts, *([] if scales else [None]), rows, shape and [0, 0, -1])):
                 self.graph.node.insert(place, node)
 
-    def restoring(self, values, scales, output, name):
-        """Cast, and Mul with the scales if there are any."""
+    def restoring(self, values, scales, output, shape=None):
+        """Cast, and Mul with the scales if there are any. `shape`: of what is in groups, whose scales are fp16."""
+
+        def widened(value, to):
+            return helper.make_node("Cast", [value], [to], name=to, to=TensorProto.FLOAT)
+
         if scales is None:
-            return [helper.make_node("Cast", [values], [output], name=f"{name}/restore", to=TensorProto.FLOAT)]
-        cast = helper.make_node("Cast", [values], [f"{name}/cast"], name=f"{name}/cast", to=TensorProto.FLOAT)
-        return [cast, helper.make_node("Mul", [f"{name}/cast", scales], [output], name=f"{name}/restore")]
+            return [widened(values, output)]
+        cast, factors, groups = (f"{output}/{part}" for part in ("cast", "factors", "groups"))
+        if shape is None:
+            return [widened(values, cast), helper.make_node("Mul", [cast, scales], [output], name=f"{output}/restore")]
+        product = helper.make_node("Mul", [cast, factors], [groups], name=groups)
+        target = self.constant(f"{output}/shape", np.array(shape, np.int64))
+        reshape = helper.make_node("Reshape", [groups, target], [output], name=f"{output}/restore")
+        return [widened(values, cast), widened(scales, factors), product, reshape]
 
     def as_half(self, name):
         self.restored(name, self.constant(f"{name}/fp16", self.take(name).astype(np.float16)))
@@ -104,14 +112,7 @@ class Storage:
         """`values` of the weight's own shape, or with its inputs in groups, whose `scales` are fp16."""
         shape = self.take(name).shape
         stored, factors = self.constant(f"{name}/int8", values), self.constant(f"{name}/scales", scales)
-        if values.shape == shape:
-            self.restored(name, stored, factors)
-            return
-        widened, grouped = f"{name}/factors", f"{name}/groups"
-        self.nodes.append(helper.make_node("Cast", [factors], [widened], name=widened, to=TensorProto.FLOAT))
-        self.nodes += self.restoring(stored, widened, grouped, grouped)
-        shape = self.constant(f"{name}/shape", np.array(shape, np.int64))
-        self.nodes.append(helper.make_node("Reshape", [grouped, shape], [name], name=f"{name}/restore"))
+        self.restored(name, stored, factors, None if values.shape == shape else shape)
 
     def write(self, target: Path):
         for node in reversed(self.nodes):

@@ -80,6 +80,7 @@ def test_copies_keep_outliers_from_spoiling_the_rest(network, tmp_path, monkeypa
     faithful = least_cosine(model, tmp_path / "q8.onnx")
     naive = dict.fromkeys(linear_forms.SITES, linear_forms.DynamicInt8Linear())
     monkeypatch.setitem(linear_forms.FORMS, "q8", naive)
+    monkeypatch.delitem(linear_forms.FINE_FORMS, "q8")
     write_decoder(SMALL, weights, "q8", tmp_path / "naive.onnx")
     print(f"least cosine {faithful:.5f}; with one scale for a matrix {least_cosine(model, tmp_path / 'naive.onnx'):.5f}")
     assert faithful >= 0.999

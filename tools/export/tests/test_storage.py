@@ -14,7 +14,7 @@ from mclip_export.input_moments import input_moments
 from mclip_export.onnx_session import cosines, make_session
 from mclip_export.quantisation import int8_channels
 from mclip_export.storage_plan import Plan, plan_w8, raise_weights, rounded
-from mclip_export.token_table import PADDING
+from mclip_export.token_table import PADDING, table_constants
 from mclip_export.weight_storage import weight_axes, write_half, write_w8
 
 RNG = np.random.default_rng(0)
@@ -187,6 +187,27 @@ def test_a_table_stays_small_in_the_session_and_its_padding_is_exact(text, tmp_p
     assert np.abs(got - exact_output).max() < 0.8 * np.abs(run(nearest, ids) - exact_output).max()
     assert take_weights(module, file, tmp_path / "w8.onnx")[1] == 0
     assert np.abs(module(ids).detach().numpy() - got).max() < 1e-5
+
+
+def test_a_table_in_groups_is_looked_up_before_it_is_widened(text, tmp_path):
+    module, ids, file = text
+    nearest = np.abs(run(file, ids) - run(written(file, tmp_path, None), ids)).max()
+    grouped = written(file, tmp_path, 8)
+    graph = onnx.load(grouped).graph
+    assert [node.op_type for node in graph.node if "table.weight/int8" in node.input] == ["Gather"]
+    got = run(grouped, ids)
+    assert 0 < np.abs(run(file, ids) - got).max() < nearest
+    assert take_weights(module, file, grouped)[1] == 0
+    assert np.abs(module(ids).detach().numpy() - got).max() < 1e-5
+
+
+def written(file, folder, group):
+    """A file with its table in int8, everything else in 16 bits."""
+    graph = onnx.load(file).graph
+    tables, constants = table_constants(graph, group)
+    target = folder / f"{group}.onnx"
+    Plan(set(weight_axes(graph)) - set(tables), tables, constants).write(file, target)
+    return target
 
 
 def test_a_half_table_is_looked_up_before_it_is_widened(text, tmp_path):
