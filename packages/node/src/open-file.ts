@@ -13,7 +13,10 @@ export async function openFile(file: ModelFile): Promise<RandomAccess> {
   const failed = (cause: unknown) =>
     new MclipError('STORAGE', `Cannot read ${path}: ${(cause as Error).message}.`, { cause });
   const handle = await open(path).catch((cause) => Promise.reject(failed(cause)));
-  const { size } = await handle.stat();
+  const { size } = await handle.stat().catch(async (cause) => {
+    await handle.close();
+    throw failed(cause);
+  });
   return {
     size,
     async read(target, position) {
