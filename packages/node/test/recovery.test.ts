@@ -232,26 +232,91 @@ describe('captioners', () => {
     const once = await captionerOn(otherDevice(only(CHECK + 3, lostDevice)));
     expect(await once.caption(image)).toBe(expected);
     expect(once.device).toMatchObject({ name: 'cuda', rejected: [] });
+    const late = await captionerOn(otherDevice(only(CHECK + 7, lostDevice))); // in the middle of its text
+    expect(await late.caption(image)).toBe(expected);
+    await late.dispose();
     const always = await captionerOn(otherDevice(from(CHECK + 3, lostDevice)));
     expect(await always.caption(image)).toBe(expected);
     expect(always.device).toMatchObject({ name: 'cpu', rejected: [{ name: 'cuda' }] });
     for (const captioner of [well, once, always]) await captioner.dispose();
   });
 
-  test('a stream that has said something ends with DEVICE_LOST, what it said was right, and the next one works', async () => {
+  /** All pieces of a stream, and how it ended. */
+  async function streamed(captioner: Captioner<unknown>) {
+    const pieces: string[] = [];
+    const ended = (async () => {
+      for await (const delta of captioner.stream(image)) pieces.push(delta);
+    })();
+    const error = await ended.then(
+      () => null,
+      (reason: unknown) => reason,
+    );
+    return { pieces, said: pieces.join(''), error };
+  }
+
+  test.each<[string, Spoil]>([
+    ['fails', lostDevice],
+    ['gives no numbers', notANumber],
+  ])('a stream goes on where it was when the device %s in the middle of it', async (_, spoil) => {
+    const well = await captionerOn(otherDevice((outputs) => outputs));
+    const expected = await streamed(well);
+    expect(expected.pieces.length).toBeGreaterThan(4);
+    for (const run of [4, 6, 8]) {
+      const once = await captionerOn(otherDevice(only(CHECK + run, spoil)));
+      expect(await streamed(once)).toEqual(expected);
+      expect(once.device).toMatchObject({ name: 'cuda', rejected: [] });
+      await once.dispose();
+    }
+    const always = await captionerOn(otherDevice(from(CHECK + 6, spoil)));
+    expect(await streamed(always)).toMatchObject({ said: expected.said, error: null });
+    expect(always.device).toMatchObject({ name: 'cpu', rejected: [{ name: 'cuda' }] });
+    for (const captioner of [well, always]) await captioner.dispose();
+  });
+
+  test('a stream whose repetition begins otherwise ends with DEVICE_LOST, and said nothing of it', async () => {
     const well = await captionerOn(otherDevice((outputs) => outputs));
     const expected = await well.caption(image);
-    const captioner = await captionerOn(otherDevice(only(CHECK + 6, lostDevice)));
-    let said = '';
-    const streaming = (async () => {
-      for await (const delta of captioner.stream(image)) said += delta;
-    })();
-    await expect(streaming).rejects.toMatchObject({ code: 'DEVICE_LOST' });
+    const failing = CHECK + 6;
+    const other = otherDevice((outputs, run) => {
+      if (run === failing) return lostDevice(outputs, run);
+      if (run > failing + CHECK) (outputs.logits?.data as Float32Array | undefined)?.reverse(); // right while it is checked
+      return outputs;
+    });
+    const captioner = await captionerOn(other);
+    const { said, error } = await streamed(captioner);
+    expect(error).toMatchObject({ code: 'DEVICE_LOST', message: expect.stringContaining('begins otherwise') });
     expect(said).not.toBe('');
     expect(expected.startsWith(said)).toBe(true);
-    expect(await captioner.caption(image)).toBe(expected);
+    expect(captioner.device).toMatchObject({ name: 'cuda', rejected: [] });
     await captioner.dispose();
     await well.dispose();
+  });
+
+  test('a chat goes on where it was when the device fails in the middle of a turn', async () => {
+    const questions = ['What is it?', 'What colour is it?', 'Is it large?'];
+    const answers = async (other: OtherDevice) => {
+      const captioner = await captionerOn(other);
+      await using chat = captioner.chat(image);
+      const said: string[] = [];
+      for (const question of questions) said.push(await chat.ask(question));
+      const { name } = captioner.device;
+      await captioner.dispose();
+      return { said, name };
+    };
+    let runs = 0;
+    const expected = await answers(
+      otherDevice((outputs, run) => {
+        runs = run;
+        return outputs;
+      }),
+    );
+    for (const share of [0.3, 0.6, 0.9]) {
+      const failing = CHECK + Math.ceil((runs - CHECK) * share);
+      expect(await answers(otherDevice(only(failing, lostDevice)))).toEqual(expected);
+    }
+    const { said, name } = await answers(otherDevice(from(CHECK + Math.ceil((runs - CHECK) * 0.8), notANumber)));
+    expect(said).toEqual(expected.said);
+    expect(name).toBe('cpu');
   });
 
   test('pictures and chats of before are gone, and say so', async () => {

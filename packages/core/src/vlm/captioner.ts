@@ -16,6 +16,7 @@ import {
 import { Chat } from './chat.js';
 import { EncodedImage } from './encoded-image.js';
 import type { EncodeTimings } from './engine.js';
+import { Spoken, told } from './spoken.js';
 import { textStream } from './text-stream.js';
 import { VlmModel } from './vlm-model.js';
 
@@ -85,7 +86,7 @@ export class Captioner<ImageInput, Video = AsyncIterable<ImageInput>, Frame = Im
 
   /** As `caption`, with everything that is known about it. */
   generate(image: ImageInput | EncodedImage, options: CaptionOptions = {}): Promise<Caption> {
-    return this.#answer(image, options, () => {});
+    return this.#answer(image, options, null);
   }
 
   /** Looks at the image once, for many questions. The result is accepted wherever an image is. */
@@ -100,8 +101,9 @@ export class Captioner<ImageInput, Video = AsyncIterable<ImageInput>, Frame = Im
     this.#check();
     const { system = this.#model.manifest.prompt.system } = options;
     checkText('system', system);
-    const encode = image instanceof EncodedImage ? async () => image : () => this.encodeImage(image, options);
-    return new Chat(this.#model, encode, { system, ownsImage: !(image instanceof EncodedImage) });
+    const ownsImage = !(image instanceof EncodedImage);
+    const encode = ownsImage ? () => this.encodeImage(image, options) : async () => image;
+    return new Chat(this.#model, encode, { system, ownsImage, repeatable: ownsImage && canBeReadAgain(image) });
   }
 
   /**
@@ -183,7 +185,7 @@ export class Captioner<ImageInput, Video = AsyncIterable<ImageInput>, Frame = Im
   async #answer(
     image: ImageInput | EncodedImage,
     options: CaptionOptions,
-    onText: (delta: string) => void,
+    onText: ((delta: string) => void) | null,
   ): Promise<Caption> {
     const start = performance.now();
     this.#check();
@@ -193,19 +195,21 @@ export class Captioner<ImageInput, Video = AsyncIterable<ImageInput>, Frame = Im
     checkText('system', system);
     const request = { chat: null, system, question: prompt, options: generationOptions(options) };
     const signal = this.#model.until(options.signal);
-    let said = false;
-    const say = (delta: string) => {
-      said = true;
-      onText(delta);
-    };
+    const spoken = onText && new Spoken(onText);
     const answering = () =>
       this.#withImage(image, options, async ({ number, ...timings }) => {
         const encodedMs = performance.now() - start;
-        const generating = this.#model.engine.generate({ image: number, ...request }, say, signal);
-        const answer = await raceSignal(generating, signal);
-        return captionOf(answer, timings, encodedMs);
+        const generate = (say: (delta: string) => void, until: AbortSignal) =>
+          this.#model.engine.generate({ image: number, ...request }, say, until);
+        const answer = await (spoken === null
+          ? raceSignal(
+              generate(() => {}, signal),
+              signal,
+            )
+          : spoken.tell(signal, generate));
+        return answer && captionOf(answer, timings, encodedMs);
       });
-    return this.#model.run(answering, () => !said && canBeReadAgain(image));
+    return told(await this.#model.run(answering, () => canBeReadAgain(image)));
   }
 
   /** Lends the image to `work` by its number; what was encoded for this alone is forgotten afterwards. */

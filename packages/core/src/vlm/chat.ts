@@ -4,6 +4,8 @@ import { MclipError } from '../errors.js';
 import { type Caption, captionOf } from './caption-result.js';
 import { type AnswerOptions, checkText, generationOptions } from './captioner-options.js';
 import type { EncodedImage } from './encoded-image.js';
+import type { Turn, VlmEngine } from './engine.js';
+import { Spoken, told } from './spoken.js';
 import { textStream } from './text-stream.js';
 import type { VlmModel } from './vlm-model.js';
 
@@ -14,19 +16,28 @@ export class Chat {
   readonly #encode: () => Promise<EncodedImage>;
   readonly #system: string;
   readonly #ownsImage: boolean;
+  readonly #repeatable: boolean;
   readonly #number: number;
   readonly #disposing = new AbortController();
   #image: Promise<EncodedImage> | null = null;
-  #turns = 0;
+  /** The engine that has it. */
+  #engine: VlmEngine | null = null;
+  /** What was said so far. */
+  readonly #turns: Turn[] = [];
   /** Turns follow each other. */
   #lastTurn: Promise<unknown> = Promise.resolve();
 
   /** @internal use `captioner.chat` */
-  constructor(model: VlmModel, encode: () => Promise<EncodedImage>, options: { system: string; ownsImage: boolean }) {
+  constructor(
+    model: VlmModel,
+    encode: () => Promise<EncodedImage>,
+    { system, ownsImage, repeatable }: { system: string; ownsImage: boolean; repeatable: boolean },
+  ) {
     this.#model = model;
     this.#encode = encode;
-    this.#system = options.system;
-    this.#ownsImage = options.ownsImage;
+    this.#system = system;
+    this.#ownsImage = ownsImage;
+    this.#repeatable = repeatable;
     this.#number = model.newNumber();
   }
 
@@ -45,7 +56,7 @@ export class Chat {
 
   /** As `ask`, with everything that is known about the answer. */
   generate(question: string, options: AnswerOptions = {}): Promise<Caption> {
-    return this.#turn(question, options, () => {});
+    return this.#turn(question, options, null);
   }
 
   /** Frees the conversation. A turn under way ends with `DISPOSED`. Idempotent. */
@@ -60,41 +71,53 @@ export class Chat {
     return this.dispose();
   }
 
-  async #turn(question: string, options: AnswerOptions, onText: (delta: string) => void): Promise<Caption> {
+  async #turn(question: string, options: AnswerOptions, onText: ((delta: string) => void) | null): Promise<Caption> {
     checkText('question', question);
     const generation = generationOptions(options);
     const ends = this.#disposing.signal;
     const signal = this.#model.until(options.signal === undefined ? ends : AbortSignal.any([options.signal, ends]));
     signal.throwIfAborted();
     const before = this.#lastTurn;
+    const spoken = onText && new Spoken(onText);
     const answering = (async () => {
       await before.catch(() => {});
       signal.throwIfAborted();
       const start = performance.now();
       const isFirst = this.#image === null;
-      this.#image ??= this.#encode();
-      this.#image.catch(() => {
-        this.#image = null; // a later turn may try again
-      });
-      const image = await this.#image;
+      let image = await this.#encoded();
       const encodedMs = performance.now() - start;
-      const request = {
-        image: image.numberIn(this.#model),
-        chat: { number: this.#number, turns: this.#turns },
-        system: this.#system,
-        question,
-        options: generation,
+      const answerOnce = async () => {
+        image = await this.#encoded();
+        const request = {
+          image: image.numberIn(this.#model),
+          chat: { number: this.#number, earlier: this.#turns },
+          system: this.#system,
+          question,
+          options: generation,
+        };
+        const generate = (say: (delta: string) => void, until: AbortSignal) =>
+          this.#model.engine.generate(request, say, until);
+        return spoken === null ? generate(() => {}, signal) : spoken.tell(signal, generate);
       };
-      // what was said is gone with an engine that fails, so that a turn is not repeated
-      const answer = await this.#model.run(
-        () => this.#model.engine.generate(request, onText, signal),
-        () => false,
-      );
+      const answer = told(await this.#model.run(answerOnce, () => this.#repeatable));
       signal.throwIfAborted();
-      this.#turns++;
+      this.#turns.push({ question, answer: answer.tokenIds });
       return captionOf(answer, isFirst && this.#ownsImage ? image.timings : NO_TIME, encodedMs);
     })();
     this.#lastTurn = answering;
     return raceSignal(answering, signal);
+  }
+
+  /** With an engine that failed the picture is gone, too. */
+  #encoded(): Promise<EncodedImage> {
+    if (this.#repeatable && this.#engine !== this.#model.engine) this.#image = null;
+    this.#image ??= this.#encode().then((image) => {
+      this.#engine = this.#model.engine;
+      return image;
+    });
+    this.#image.catch(() => {
+      this.#image = null; // a later turn may try again
+    });
+    return this.#image;
   }
 }

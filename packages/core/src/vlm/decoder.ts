@@ -6,6 +6,7 @@ import { Tensor, type TypedTensor } from 'onnxruntime-common';
 import { MclipError } from '../errors.js';
 import { fromHalves, halfBits, toHalves } from '../half.js';
 import type { Session } from '../platform.js';
+import { checkNumbers } from './check-numbers.js';
 import type { VlmManifest } from './vlm-manifest.js';
 
 /**
@@ -127,9 +128,9 @@ function floatTensor(type: FloatType, values: Float32Array, dims: number[]): Ten
 /** Graphs give the logits of all positions or of the last one only. */
 function lastLogits({ data, dims, type }: Awaited<ReturnType<Session['run']>>[string]): Float32Array {
   const width = dims[dims.length - 1]!;
-  if (type === 'float32') return (data as Float32Array).subarray(data.length - width);
+  if (type === 'float32') return checkNumbers((data as Float32Array).subarray(data.length - width), 'decoder');
   if (type !== 'float16') throw new MclipError('MODEL_CORRUPT', `The decoder's logits are ${type}.`);
   const logits = new Float32Array(width);
   fromHalves(halfBits(data).subarray(data.length - width), logits);
-  return logits;
+  return checkNumbers(logits, 'decoder');
 }

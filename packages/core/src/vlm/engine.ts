@@ -63,9 +63,15 @@ export interface QuestionRequest {
   question: string;
 }
 
+export interface Turn {
+  question: string;
+  /** Ids. */
+  answer: number[];
+}
+
 export interface GenerateRequest extends QuestionRequest {
   /** Null outside of chats; else its number and the turns of it that the caller has seen to the end. */
-  chat: { number: number; turns: number } | null;
+  chat: { number: number; earlier: readonly Turn[] } | null;
   options: GenerationOptions;
 }
 
@@ -249,13 +255,20 @@ export class LocalVlmEngine implements VlmEngine {
       const before = chat === null ? undefined : this.#chatAfter(chat);
       const start = before?.cache ?? prefix;
       const prompt =
-        before === undefined ? prompts.firstQuestion(question) : [...before.unfed, ...prompts.nextQuestion(question)];
+        before === undefined
+          ? prompts.conversation(chat?.earlier ?? [], question)
+          : [...before.unfed, ...prompts.nextQuestion(question)];
       const history = before?.history ?? prompts.beforeImage(request.system);
       const { cache, unfed, ...answer } = await generate(model, prompt, start, history, options, onText, signal);
       if (chat === null || this.#disposed) {
         cache.dispose();
       } else {
-        const after = { turns: chat.turns + 1, cache, unfed, history: [...history, ...prompt, ...answer.tokenIds] };
+        const after = {
+          turns: chat.earlier.length + 1,
+          cache,
+          unfed,
+          history: [...history, ...prompt, ...answer.tokenIds],
+        };
         this.#chats.set(chat.number, before === undefined ? [after] : [before, after]);
       }
       return {
@@ -268,9 +281,9 @@ export class LocalVlmEngine implements VlmEngine {
   }
 
   /** The chat as the caller knows it; turns it has not seen are undone, and older ones freed. */
-  #chatAfter({ number, turns }: { number: number; turns: number }): ChatState | undefined {
+  #chatAfter({ number, earlier }: NonNullable<GenerateRequest['chat']>): ChatState | undefined {
     const states = this.#chats.get(number) ?? [];
-    const known = states.filter((state) => state.turns === turns);
+    const known = states.filter((state) => state.turns === earlier.length);
     for (const state of states) if (!known.includes(state)) state.cache.dispose();
     this.#chats.set(number, known);
     return known[0];
@@ -359,8 +372,15 @@ export class LocalVlmEngine implements VlmEngine {
 
   #inTurn<T>(run: () => Promise<T>): Promise<T> {
     return this.#turn.use(async () => {
-      this.#ready();
-      return run();
+      const { device } = this.#ready();
+      try {
+        return await run();
+      } catch (cause) {
+        const isWrong = MclipError.isInstance(cause) && cause.code === 'MODEL_CORRUPT';
+        if (!isWrong || isReference(device)) throw cause;
+        // the self-check proved the files: what is wrong now is the device
+        throw new MclipError('DEVICE_LOST', `Device '${device}' failed (${cause.message})`, { cause });
+      }
     });
   }
 

@@ -5,6 +5,7 @@
  */
 import { MclipError } from '../errors.js';
 import type { Qwen2Tokenizer } from '../text/qwen2-tokenizer.js';
+import type { Turn } from './engine.js';
 import type { VlmManifest } from './vlm-manifest.js';
 
 export class Prompts {
@@ -42,6 +43,15 @@ export class Prompts {
   /** Everything after the picture, up to where the answer begins. */
   firstQuestion(question: string): number[] {
     return [...this.#plain(`\n${question}`), ...this.#toAnswer()];
+  }
+
+  /** As `firstQuestion`, with turns before it. */
+  conversation(earlier: readonly Turn[], question: string): number[] {
+    const [first, ...next] = [...earlier.map((turn) => turn.question), question];
+    return [
+      ...this.firstQuestion(first!),
+      ...next.flatMap((text, index) => [...earlier[index]!.answer, ...this.nextQuestion(text)]),
+    ];
   }
 
   /** From the end of an answer to the beginning of the next one. */

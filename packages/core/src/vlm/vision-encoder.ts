@@ -3,6 +3,7 @@ import type { Tensor } from 'onnxruntime-common';
 import { MclipError } from '../errors.js';
 import { fromHalves, halfBits } from '../half.js';
 import type { Session } from '../platform.js';
+import { checkNumbers } from './check-numbers.js';
 import type { VlmManifest } from './vlm-manifest.js';
 
 export class VisionEncoder {
@@ -43,7 +44,7 @@ export class VisionEncoder {
       const features = new Float32Array(expected);
       if (type === 'float16') fromHalves(halfBits(data), features);
       else features.set(data as Float32Array);
-      return features;
+      return checkNumbers(features, 'vision encoder');
     } finally {
       if (this.#kept === null) await session.release();
     }
