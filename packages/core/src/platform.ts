@@ -3,7 +3,7 @@
  * and workers, and nothing else. `Platform` is used on the caller's thread, `Runtime` on the thread that computes:
  * the same one with `worker: false`, a worker's otherwise.
  */
-import type { InferenceSession } from 'onnxruntime-common';
+import type { InferenceSession, TensorConstructor } from 'onnxruntime-common';
 import type { ResolvedSettings } from './configure.js';
 import type { Size } from './image/geometry.js';
 import type { PixelReader } from './image/pixel-reader.js';
@@ -71,6 +71,11 @@ export interface RuntimeSettings {
 
 /** The computing half of an adapter. */
 export interface Runtime {
+  /**
+   * The class of tensors that its CPU sessions write outputs to, when they are given in `fetches`; others are passed over
+   * in silence. Absent where the runtime's memory is not the caller's.
+   */
+  OutputTensor?: TensorConstructor;
   createSession(file: ModelFile, options: SessionOptions): Promise<Session>;
   openFile(file: ModelFile): Promise<RandomAccess>;
   /**

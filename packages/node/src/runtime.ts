@@ -9,11 +9,11 @@ import {
   type Session,
   type SessionOptions,
 } from '@mclip/core/adapter';
-import { InferenceSession } from 'onnxruntime-node';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { decodeImage } from './decode-image.js';
 import { openFile } from './open-file.js';
 
-export const nodeRuntime: Runtime = { createSession, openFile, decodeImage };
+export const nodeRuntime: Runtime = { createSession, openFile, decodeImage, OutputTensor: Tensor };
 
 async function createSession(file: ModelFile, wanted: SessionOptions): Promise<Session> {
   const { device, numThreads, lean = false } = wanted;

@@ -14,9 +14,10 @@ import type { LoadAnswer } from '../model/self-check.js';
 import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings, SessionOptions } from '../platform.js';
 import { Slots } from '../slots.js';
 import type { VlmDtypes } from './choose-vlm-dtype.js';
-import { Decoder, type KvCache } from './decoder.js';
+import { Decoder } from './decoder.js';
 import { type Generated, type GenerationOptions, generate, type LanguageModel } from './generation.js';
 import type { KernelSpeed } from './kernel-speed.js';
+import type { KvCache } from './kv-cache.js';
 import type { Kept } from './memory-plan.js';
 import { openRows, type RowsFile } from './open-rows.js';
 import { parkableSession } from './parkable-session.js';
@@ -144,7 +145,8 @@ export class LocalVlmEngine implements VlmEngine {
   }
 
   async load(request: VlmLoadRequest): Promise<LoadAnswer> {
-    const { device, numThreads, kept, dtypes } = request;
+    // not `request` in closures: they would hold the tokenizer's text, and a heap with it is one that V8 marks all the time
+    const { device, numThreads, kept, dtypes, vision: visionFile, decoder: decoderFile } = request;
     const { decoder: config, prompt } = this.#manifest;
     const { Qwen2Tokenizer } = await import('../text/qwen2-tokenizer.js'); // with its tables of characters
     const tokenizer = Qwen2Tokenizer.fromJSON(request.tokenizerJson);
@@ -156,18 +158,20 @@ export class LocalVlmEngine implements VlmEngine {
     const notes = new Set<string>();
     const options = { device, numThreads, onNote: (note: string) => void notes.add(note) };
     const visionOptions = { ...options, dtype: dtypes.vision, lean: kept !== 'both' };
-    const openVision = () => this.#runtime.createSession(request.vision, visionOptions);
+    const openVision = () => this.#runtime.createSession(visionFile, visionOptions);
     const made: { release(): Promise<void> }[] = [];
     try {
       const vision = await VisionEncoder.create(this.#manifest, openVision, kept === 'both');
       made.push(vision);
       const session = await parkableSession(() =>
-        this.#runtime.createSession(request.decoder, { ...options, dtype: dtypes.decoder, keepOnDevice }),
+        this.#runtime.createSession(decoderFile, { ...options, dtype: dtypes.decoder, keepOnDevice }),
       );
       made.push(session);
       const rows = await openRows(this.#runtime, this.#manifest, request.rows, options);
       made.push({ release: () => rows.dispose() });
       const decoder = new Decoder(session, config);
+      const { OutputTensor } = this.#runtime;
+      if (device === 'cpu' && OutputTensor !== undefined) await decoder.tryInPlace(OutputTensor);
       if (this.#disposed) throw new MclipError('DISPOSED', 'The model was disposed while it was loading.');
       this.#loaded = {
         device,
@@ -331,8 +335,9 @@ export class LocalVlmEngine implements VlmEngine {
     const embeds = new Float32Array(ids.length * model.decoder.hidden + features.length);
     await model.rows.read(ids, embeds, 0);
     embeds.set(features, ids.length * model.decoder.hidden);
-    const nothing = model.decoder.emptyCache();
-    return model.inTurn(() => model.decoder.extend(embeds, nothing));
+    const cache = model.decoder.emptyCache();
+    await model.inTurn(() => model.decoder.extend(embeds, cache));
+    return cache;
   }
 
   async forgetImage(image: number): Promise<void> {

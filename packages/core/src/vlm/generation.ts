@@ -4,8 +4,9 @@
  */
 import { MclipError } from '../errors.js';
 import type { Qwen2Tokenizer } from '../text/qwen2-tokenizer.js';
-import type { Decoder, KvCache } from './decoder.js';
+import type { Decoder } from './decoder.js';
 import type { EmbeddingRows } from './embedding-rows.js';
+import type { KvCache } from './kv-cache.js';
 import { Sampler, type SamplingOptions } from './sampler.js';
 import { StopStrings } from './stop-strings.js';
 
@@ -60,7 +61,7 @@ export async function generate(
   onText: (delta: string) => void,
   signal?: AbortSignal,
 ): Promise<Generated> {
-  const { decoder, tokenizer, stopIds, contextLength } = model;
+  const { tokenizer, stopIds, contextLength } = model;
   const begin = performance.now();
   const sampler = new Sampler(options, tokenizer.vocabSize);
   const stream = tokenizer.stream();
@@ -74,14 +75,15 @@ export async function generate(
     onText(delta);
   };
 
-  let step = await prefill(model, prompt, start, signal);
+  const { cache, logits } = await prefill(model, prompt, start, options.maxNewTokens, signal);
+  let next = logits;
   const prefillMs = performance.now() - begin;
   let firstTokenMs = 0;
   let firstTokenAt = 0;
   let finishReason: Generated['finishReason'] = 'stop';
   try {
     while (true) {
-      const id = sampler.next(step.logits, seen);
+      const id = sampler.next(next, seen);
       if (firstTokenAt === 0) {
         firstTokenAt = performance.now();
         firstTokenMs = firstTokenAt - begin;
@@ -91,23 +93,16 @@ export async function generate(
       seen.push(id);
       emit(stops.push(stream.push(id)));
       if (stops.found) break;
-      if (tokenIds.length >= options.maxNewTokens || step.cache.length + 1 >= contextLength) {
+      if (tokenIds.length >= options.maxNewTokens || cache.length + 1 >= contextLength) {
         finishReason = 'length';
         break;
       }
-      const embeds = new Float32Array(decoder.hidden);
-      await model.rows.read([id], embeds, 0);
-      const { cache } = step;
-      step = await model.inTurn(() => {
-        signal?.throwIfAborted();
-        return decoder.next(embeds, cache);
-      });
-      cache.dispose();
+      next = await logitsAfter(model, [id], cache, signal);
     }
     emit(stops.push(stream.flush()));
     emit(stops.flush());
   } catch (error) {
-    step.cache.dispose();
+    cache.dispose();
     throw error;
   }
   return {
@@ -117,18 +112,29 @@ export async function generate(
     prefillMs,
     firstTokenMs,
     decodeMs: performance.now() - firstTokenAt,
-    cache: step.cache,
-    unfed: tokenIds.slice(step.cache.length - start.length - prompt.length),
+    cache,
+    unfed: tokenIds.slice(cache.length - start.length - prompt.length),
   };
 }
 
-/** The logits after `prompt`. @throws {MclipError} `INVALID_ARGUMENT` when nothing of the context is left for an answer. */
+/** Most tokens of an answer that its cache has room for from the beginning. */
+const MAX_ROOM = 64;
+
+/**
+ * The logits after `prompt`, and the caller's own cache of all of it.
+ *
+ * @param start borrowed
+ * @param more tokens that are to follow
+ * @throws {MclipError} `INVALID_ARGUMENT` when nothing of the context is left for an answer.
+ */
 export async function prefill(
-  { decoder, rows, contextLength, inTurn }: LanguageModel,
+  model: LanguageModel,
   prompt: readonly number[],
   start: KvCache,
+  more: number,
   signal?: AbortSignal,
 ): Promise<{ logits: Float32Array; cache: KvCache }> {
+  const { contextLength } = model;
   const total = start.length + prompt.length;
   if (total >= contextLength) {
     throw new MclipError(
@@ -136,10 +142,21 @@ export async function prefill(
       `The conversation has ${total} tokens and the model takes ${contextLength}; shorten the question or start a new chat.`,
     );
   }
-  const embeds = new Float32Array(prompt.length * decoder.hidden);
-  await rows.read(prompt, embeds, 0);
+  const cache = start.continuation(prompt.length + Math.min(more, MAX_ROOM));
+  return { logits: await logitsAfter(model, prompt, cache, signal), cache };
+}
+
+/** What may follow `ids`, which follow what `cache` holds and are taken into it. */
+export async function logitsAfter(
+  { decoder, rows, inTurn }: LanguageModel,
+  ids: readonly number[],
+  cache: KvCache,
+  signal: AbortSignal | undefined,
+): Promise<Float32Array> {
+  const embeds = new Float32Array(ids.length * decoder.hidden);
+  await rows.read(ids, embeds, 0);
   return inTurn(() => {
     signal?.throwIfAborted();
-    return decoder.next(embeds, start);
+    return decoder.next(embeds, cache);
   });
 }

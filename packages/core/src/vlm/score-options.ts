@@ -1,6 +1,6 @@
 /** How likely each of several answers is, from one shared prompt: the sum of its tokens' log-probabilities and its end's. */
-import type { KvCache } from './decoder.js';
-import { type LanguageModel, prefill } from './generation.js';
+import { type LanguageModel, logitsAfter, prefill } from './generation.js';
+import type { KvCache } from './kv-cache.js';
 
 /**
  * @param options ids of each answer, the end of the answer included
@@ -13,7 +13,7 @@ export async function optionLogProbabilities(
   options: readonly (readonly number[])[],
   signal: AbortSignal | undefined,
 ): Promise<number[]> {
-  const first = await prefill(model, prompt, start, signal);
+  const first = await prefill(model, prompt, start, 0, signal);
   try {
     const scores: number[] = [];
     for (const ids of options) scores.push(await answerLogProbability(model, first, ids, signal));
@@ -31,17 +31,15 @@ async function answerLogProbability(
 ): Promise<number> {
   const { vocabSize } = model.tokenizer;
   let sum = logProbability(first.logits, ids[0]!, vocabSize);
-  let step = first;
+  const cache = first.cache.continuation(ids.length);
   try {
     for (let i = 1; i < ids.length; i++) {
-      const next = await prefill(model, [ids[i - 1]!], step.cache, signal);
-      if (step !== first) step.cache.dispose();
-      step = next;
-      sum += logProbability(step.logits, ids[i]!, vocabSize);
+      const logits = await logitsAfter(model, [ids[i - 1]!], cache, signal);
+      sum += logProbability(logits, ids[i]!, vocabSize);
     }
     return sum;
   } finally {
-    if (step !== first) step.cache.dispose();
+    cache.dispose();
   }
 }
 

@@ -32,9 +32,10 @@ export async function canaryAnswer({ manifest, prompts, model, imageFeatures }: 
   const embeds = new Float32Array(before.length * decoder.hidden + features.length);
   await rows.read(before, embeds, 0);
   embeds.set(features, before.length * decoder.hidden);
-  const prefix = await model.inTurn(() => decoder.extend(embeds, decoder.emptyCache()));
+  const prefix = decoder.emptyCache();
+  await model.inTurn(() => decoder.extend(embeds, prefix));
   try {
-    const { logits, cache } = await prefill(model, prompts.firstQuestion(canary?.question ?? CANARY_TEXT), prefix);
+    const { logits, cache } = await prefill(model, prompts.firstQuestion(canary?.question ?? CANARY_TEXT), prefix, 0);
     cache.dispose();
     const step = Math.ceil(logits.length / SAMPLE);
     return canary === null
