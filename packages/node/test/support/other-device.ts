@@ -63,7 +63,7 @@ export function replaced(outputs: Outputs, value: (index: number) => number): Ou
   return Object.fromEntries(
     Object.entries(outputs).map(([name, { type, data, dims }]) => [
       name,
-      { type, dims, data: Float32Array.from(data as Float32Array, (_, index) => value(index)) },
+      { type, dims, data: Float32Array.from(data as Float32Array, (_, index) => value(index)), dispose() {} },
     ]),
   ) as unknown as Outputs;
 }
