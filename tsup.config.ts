@@ -3,6 +3,13 @@ import { defineConfig, type Options } from 'tsup';
 
 const { version } = JSON.parse(readFileSync(new URL('packages/core/package.json', import.meta.url), 'utf8'));
 
+/** tsup sets baseUrl for declarations, which TypeScript 6 calls deprecated. */
+function declarations(entry?: string[]): NonNullable<Options['dts']> {
+  const compilerOptions = { ignoreDeprecations: '6.0' };
+  if (entry === undefined) return { compilerOptions };
+  return { compilerOptions, entry: entry.map((file) => `packages/core/src/${file}.ts`) };
+}
+
 const shared: Options = {
   format: 'esm',
   target: 'es2022',
@@ -11,8 +18,7 @@ const shared: Options = {
   sourcemap: true,
   clean: true,
   treeshake: true,
-  // tsup sets baseUrl for declarations, which TypeScript 6 calls deprecated
-  dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
+  dts: declarations(),
   define: { MCLIP_VERSION: JSON.stringify(version) },
   external: [/^@mclip\//, /^onnxruntime-/, 'sharp'],
 };
@@ -45,7 +51,11 @@ const webWorker = (entry: string, folder: string): Options =>
   });
 
 export default defineConfig([
-  library('core', ['index', 'adapter']),
+  // the last two for how the code is divided, not to be imported: what a page that classifies needs from its start lies
+  // apart from what it loads later, and from captions
+  library('core', ['index', 'adapter', 'clip/classifier', 'vlm/captioner', 'image/portable-pixels'], {
+    dts: declarations(['index', 'adapter']),
+  }),
   library('node', ['index', 'clip-worker', 'vlm-worker'], { platform: 'node' }),
   // with its hash inside: a page without a bundler would need it in its import map
   library('web', ['index', 'vite'], { noExternal: ['hash-wasm'], clean: ['!worker/**', '!vlm-worker/**'] }),

@@ -74,7 +74,7 @@ function nameBatch(session) {
 }
 
 /** Where the folder has no such file. */
-function peerConfigs(folder, { decoder, embedding, image }) {
+export function peerConfigs(folder, { decoder, embedding, image }) {
   const { added_tokens } = JSON.parse(readFileSync(join(folder, 'tokenizer.json'), 'utf8'));
   const idOf = (content) => added_tokens.find((token) => token.content === content).id;
   return {

@@ -46,11 +46,18 @@ async function openPeer(set, { name, threads }) {
     AutoImageProcessor.from_pretrained(name),
     CLIPVisionModelWithProjection.from_pretrained(name, { dtype: 'fp32', device: 'wasm' }),
   ]);
-  const embed = async (blob) => {
-    const { image_embeds } = await vision(await processor(await RawImage.fromBlob(blob)));
+  const embed = async (blob, note = () => {}) => {
+    const times = [performance.now()];
+    const image = await RawImage.fromBlob(blob);
+    times.push(performance.now());
+    const inputs = await processor(image);
+    times.push(performance.now());
+    const { image_embeds } = await vision(inputs);
+    times.push(performance.now());
+    note(times.slice(1).map((time, i) => time - times[i]));
     return image_embeds.normalize().data;
   };
-  return { embed, classify: async (blob) => ranked(set, await embed(blob)) };
+  return { embed, classify: async (blob, note) => ranked(set, await embed(blob, note)) };
 }
 
 function ranked({ labels, embeddings, dim, logitScale }, image) {
@@ -69,43 +76,42 @@ function ranked({ labels, embeddings, dim, logitScale }, image) {
 const floats = (base64) =>
   new Float32Array(Uint8Array.from(atob(base64), (character) => character.charCodeAt(0)).buffer);
 
-/** The browser's decoder, our preprocessing and onnxruntime, on this thread, with nothing around them. */
+/** What ours consists of, on this thread, with nothing around it: decoder, strips read, resize, onnxruntime. */
 async function openBare({ folder, visionFile, threads }) {
-  const [{ env, InferenceSession, Tensor }, { preprocess }] = await Promise.all([
+  const [{ env, InferenceSession, Tensor }, { decodeImage, preprocessParts, scaledSize }] = await Promise.all([
     import('onnxruntime-web/wasm'),
-    import('@mclip/core'),
+    import('/bench/reading.js'),
   ]);
   env.wasm.numThreads = threads;
   const { image } = await (await fetch(`${folder}mclip.json`)).json();
   const session = await InferenceSession.create(await bytesOf(folder + visionFile), { executionProviders: ['wasm'] });
-  const run = (values) =>
-    session.run({ [session.inputNames[0]]: new Tensor('float32', values, [1, 3, image.size, image.size]) });
+  const tensor = new Tensor('float32', new Float32Array(3 * image.size ** 2), [1, 3, image.size, image.size]);
+  const run = () => session.run({ [session.inputNames[0]]: tensor });
   return {
     size: image.size,
     run,
     async classify(blob, note) {
-      const times = [performance.now()];
-      const lap = () => times.push(performance.now());
-      const bitmap = await createImageBitmap(blob);
-      lap();
-      const { width, height } = bitmap;
-      const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
-      context.drawImage(bitmap, 0, 0);
-      bitmap.close();
-      const rgba = context.getImageData(0, 0, width, height).data;
-      lap();
-      const data = new Uint8Array(width * height * 3);
-      for (let i = 0, o = 0; o < data.length; i += 4, o += 3) {
-        data[o] = rgba[i];
-        data[o + 1] = rgba[i + 1];
-        data[o + 2] = rgba[i + 2];
-      }
-      lap();
-      const values = preprocess({ data, width, height }, image);
-      lap();
-      await run(values);
-      lap();
-      note(times.slice(1).map((time, i) => time - times[i]));
+      const startedAt = performance.now();
+      const picture = await decodeImage(
+        { kind: 'blob', blob },
+        { maxPixels: 1e9, fast: false, scaledSize: (width, height) => scaledSize(width, height, image) },
+      );
+      const decodedAt = performance.now();
+      let reading = 0;
+      const timed = {
+        ...picture,
+        async read(region) {
+          const from = performance.now();
+          const part = await picture.read(region);
+          reading += performance.now() - from;
+          return part;
+        },
+      };
+      await preprocessParts(timed, image, tensor.data);
+      picture.close?.();
+      const resizedAt = performance.now();
+      await run();
+      note([decodedAt - startedAt, reading, resizedAt - decodedAt - reading, performance.now() - resizedAt]);
     },
   };
 }
@@ -120,20 +126,20 @@ async function prepare({ name, folder, visionFile, dtype, threads, set }) {
   const bare = await openBare({ folder, visionFile, threads });
   const data = new Uint8Array(3 * bare.size ** 2).map((_, index) => (index * 7919) % 251);
   const pixels = { data, width: bare.size, height: bare.size, channels: 3 };
-  const values = new Float32Array(3 * bare.size ** 2).map((_, index) => ((index * 7919) % 251) / 255);
   parts = {};
+  const noting = (side, size) => {
+    parts[side + size] ??= [];
+    return (times) => parts[side + size].push(times);
+  };
   ways = {
     exact: (blob) => exact.classify(blob),
     fast: (blob) => fast.classify(blob),
     inline: (blob) => inline.classify(blob),
-    peer: (blob) => peer.classify(blob),
-    bare(blob, size) {
-      parts[size] ??= [];
-      return bare.classify(blob, (times) => parts[size].push(times));
-    },
+    peer: (blob, size) => peer.classify(blob, noting('peer', size)),
+    bare: (blob, size) => bare.classify(blob, noting('bare', size)),
     pixels: () => exact.classify(pixels),
     pixelsInline: () => inline.classify(pixels),
-    run: () => bare.run(values),
+    run: () => bare.run(),
   };
   return {
     ...(await agreement(options, peer, bare.size)),

@@ -1,11 +1,17 @@
 /** The benchmark's site: cross-origin isolated, modules from node_modules by an import map, the same model for both. */
-import { createReadStream, readFileSync, statSync } from 'node:fs';
+import { createReadStream, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, normalize, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const types = { '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm' };
+const types = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.mjs': 'text/javascript',
+  '.wasm': 'application/wasm',
+};
 const ort = '/packages/web/node_modules/onnxruntime-web/dist';
 const peerOrt = '/node_modules/onnxruntime-web/dist'; // the peer pins another version, in a build that has WebGPU too
 
@@ -21,31 +27,50 @@ const importMap = {
   },
 };
 
-const page = `<!doctype html><meta charset="utf-8"><title>bench</title><link rel="icon" href="data:,">
+const page = (script) => `<!doctype html><meta charset="utf-8"><title>bench</title><link rel="icon" href="data:,">
 <script type="importmap">${JSON.stringify(importMap)}</script>
-<script type="module" src="/bench/web-page.js"></script>`;
+<script type="module" src="/bench/${script}"></script>`;
 
-/** Models by name: their folder in the repository, and the file of the vision graph. */
-export async function startSite(models) {
-  const peerFiles = Object.fromEntries(
-    Object.entries(models).flatMap(([name, { folder, visionFile }]) => {
-      const { image } = JSON.parse(readFileSync(`${root}${folder}mclip.json`, 'utf8'));
-      return [
-        [`/peer/${name}/config.json`, { model_type: 'clip', architectures: ['CLIPModel'], vision_config: {} }],
-        [`/peer/${name}/preprocessor_config.json`, preprocessorConfig(image)],
-        [`/peer/${name}/onnx/vision_model.onnx`, `/${folder}${visionFile}`],
-      ];
-    }),
-  );
+/** How ours reads and resizes, for a page to time: the packages do not export it. */
+async function reading() {
+  const { outputFiles } = await build({
+    stdin: {
+      contents: `
+        export { decodeImage } from './packages/web/src/decode-image.ts';
+        export { preprocessParts } from './packages/core/src/image/preprocess.ts';
+        export { scaledSize } from './packages/core/src/image/geometry.ts';`,
+      resolveDir: root,
+    },
+    define: { MCLIP_VERSION: '""' },
+    bundle: true,
+    format: 'esm',
+    minify: true,
+    write: false,
+  });
+  return outputFiles[0].text;
+}
+
+/**
+ * The repository, with pages at '/classification' and '/captions'.
+ * @param made by path: an object is sent as JSON, a string is the path of the file to send
+ */
+export async function startSite(made) {
+  const texts = {
+    '/classification': page('web-page.js'),
+    '/captions': page('web-caption-page.js'),
+    '/bench/reading.js': await reading(),
+    ...Object.fromEntries(
+      Object.entries(made).flatMap(([path, it]) => (typeof it === 'string' ? [] : [[path, JSON.stringify(it)]])),
+    ),
+  };
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url, 'http://localhost').pathname);
     response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
     response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
     response.setHeader('Cache-Control', 'max-age=600');
-    const own = path === '/' ? page : peerFiles[path];
-    if (own === page) response.setHeader('Content-Type', 'text/html').end(page);
-    else if (typeof own === 'object') response.setHeader('Content-Type', 'application/json').end(JSON.stringify(own));
-    else sendFile(own ?? path, response);
+    const text = texts[path];
+    if (text === undefined) sendFile(made[path] ?? path, response);
+    else response.setHeader('Content-Type', types[extname(path) || '.html'] ?? 'application/json').end(text);
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
@@ -67,22 +92,4 @@ function sendFile(path, response) {
   const type = types[extname(file)] ?? 'application/octet-stream';
   response.writeHead(200, { 'Content-Type': type, 'Content-Length': stat.size });
   createReadStream(file).pipe(response);
-}
-
-/** What the manifest says, in the peer's words. */
-function preprocessorConfig({ size, interpolation, mean, std }) {
-  return {
-    image_processor_type: 'CLIPImageProcessor',
-    do_resize: true,
-    size: { shortest_edge: size },
-    resample: interpolation === 'bicubic' ? 3 : 2,
-    do_center_crop: true,
-    crop_size: { height: size, width: size },
-    do_rescale: true,
-    rescale_factor: 1 / 255,
-    do_normalize: mean.some((value) => value !== 0) || std.some((value) => value !== 1),
-    image_mean: mean,
-    image_std: std,
-    do_convert_rgb: true,
-  };
 }

@@ -23,7 +23,7 @@ export async function decodeImage(source: PortableImage['source'], options: Deco
     case 'native':
       return readerOf(source.image as Drawable, options);
     case 'bytes':
-      return decodeBlob(new Blob([source.bytes as BlobPart]), options);
+      return decodeBlob(new Blob([source.bytes as BlobPart]), options, wholeBuffer(source.bytes));
     case 'blob':
       return decodeBlob(source.blob, options);
     default:
@@ -31,16 +31,19 @@ export async function decodeImage(source: PortableImage['source'], options: Deco
   }
 }
 
-async function decodeBlob(blob: Blob, options: DecodeOptions): Promise<PixelReader> {
-  const start = await blob
-    .slice(0, HEADER_BYTES)
-    .arrayBuffer()
-    .catch(async (cause: unknown) => {
+/** @param whole the blob's content, if it is at hand; may be detached */
+async function decodeBlob(blob: Blob, options: DecodeOptions, whole?: ArrayBuffer): Promise<PixelReader> {
+  // a JPEG's content is wanted: read once. Others are read by the browser.
+  const wanted = blob.type === 'image/jpeg' ? blob : blob.slice(0, HEADER_BYTES);
+  const content =
+    whole ??
+    (await wanted.arrayBuffer().catch(async (cause: unknown) => {
       throw new MclipError('IMAGE_DECODE', (await import('./undecodable.js')).unreadable(cause), { cause });
-    });
-  const header = readImageHeader(new Uint8Array(start));
+    }));
+  const start = new Uint8Array(content.slice(0, HEADER_BYTES));
+  const header = readImageHeader(start);
   if (header.size !== null) checkPixelCount(header.size.width, header.size.height, options.maxPixels);
-  let image: Drawable | null = await jpegFrame(blob, header, options);
+  let image: Drawable | null = await jpegFrame(content.byteLength === blob.size ? content : blob, header, options);
   try {
     image ??= await createImageBitmap(blob, {
       imageOrientation: 'from-image',
@@ -49,7 +52,7 @@ async function decodeBlob(blob: Blob, options: DecodeOptions): Promise<PixelRead
     });
   } catch (cause) {
     const { undecodable } = await import('./undecodable.js');
-    throw new MclipError('IMAGE_DECODE', undecodable(header, new Uint8Array(start), blob.size, cause), { cause });
+    throw new MclipError('IMAGE_DECODE', undecodable(header, start, blob.size, cause), { cause });
   }
   try {
     return withClose(await readerOf(image, options), image);
@@ -57,6 +60,10 @@ async function decodeBlob(blob: Blob, options: DecodeOptions): Promise<PixelRead
     image.close();
     throw error;
   }
+}
+
+function wholeBuffer({ buffer, byteLength }: Uint8Array): ArrayBuffer | undefined {
+  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? buffer : undefined;
 }
 
 function withClose(reader: PixelReader, image: Drawable): PixelReader {

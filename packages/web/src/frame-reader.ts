@@ -15,7 +15,7 @@ export async function frameReader(image: Drawable): Promise<PixelReader | null> 
   if (!(await canCopy)) return null;
   const own = 'displayWidth' in image ? null : frameOf(image);
   const frame = own ?? image;
-  if (!('displayWidth' in frame) || !isPlain(frame)) {
+  if (!('displayWidth' in frame) || !isPlain(frame, own !== null)) {
     own?.close();
     return null;
   }
@@ -49,9 +49,10 @@ function frameOf(bitmap: ImageBitmap): VideoFrame | null {
   }
 }
 
-function isPlain(frame: VideoFrame): boolean {
+function isPlain(frame: VideoFrame, isOwn: boolean): boolean {
   const { format, visibleRect, displayWidth, displayHeight, rotation, flip } = frame as VideoFrame & Turned;
-  const opaque = format !== null && !format.endsWith('A');
+  // the unused byte of RGBX may be anything in a frame of the caller's, and counts when it is converted
+  const opaque = format !== null && !format.endsWith('A') && (isOwn || !format.endsWith('X'));
   return opaque && !rotation && !flip && visibleRect!.width === displayWidth && visibleRect!.height === displayHeight;
 }
 
@@ -61,11 +62,12 @@ let canCopy: Promise<boolean> | undefined;
 async function probe(): Promise<boolean> {
   try {
     const size = { codedWidth: 2, codedHeight: 2 };
-    const frame = new VideoFrame(new Uint8Array(16).fill(9, 0, 1), { format: 'BGRX', timestamp: 0, ...size });
+    // opaque: Chromium divides by the byte that is not used, too
+    const frame = new VideoFrame(new Uint8Array(16).fill(255).fill(9, 0, 1), { format: 'BGRX', timestamp: 0, ...size });
     const copy = new Uint8Array(16);
     await frame.copyTo(copy, RGBA);
     frame.close();
-    return copy[2] === 9 && copy[0] === 0;
+    return copy[0] === 255 && copy[2] === 9;
   } catch {
     return false;
   }

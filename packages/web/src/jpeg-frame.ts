@@ -13,13 +13,14 @@ const MIN_SHRINK = 4;
 declare const ImageDecoder: new (init: {
   type: string;
   data: ArrayBuffer;
+  transfer: ArrayBuffer[];
   desiredWidth?: number;
   desiredHeight?: number;
 }) => { decode(): Promise<{ image: VideoFrame }>; close(): void };
 
-/** Null for everything else, damaged files included. */
+/** Null for everything else, damaged files included. Bytes are taken over. */
 export async function jpegFrame(
-  blob: Blob,
+  file: ArrayBuffer | Blob,
   { format, size }: ImageHeader,
   { fast, scaledSize }: DecodeOptions,
 ): Promise<VideoFrame | null> {
@@ -32,9 +33,11 @@ export async function jpegFrame(
   const scaled = (edge: number) => Math.ceil((edge * eighths) / 8);
   let decoder: InstanceType<typeof ImageDecoder> | undefined;
   try {
+    const data = file instanceof Blob ? await file.arrayBuffer() : file;
     decoder = new ImageDecoder({
       type: 'image/jpeg',
-      data: await blob.arrayBuffer(),
+      data,
+      transfer: [data],
       ...(fast && { desiredWidth: scaled(size.width), desiredHeight: scaled(size.height) }),
     });
     return (await decoder.decode()).image;

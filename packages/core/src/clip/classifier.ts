@@ -6,7 +6,6 @@ import type { Device } from '../model/device.js';
 import type { OnProgress } from '../model/progress.js';
 import type { Platform } from '../platform.js';
 import { adoptLabelSet, embedLabels, type LabelOptions } from './embed-labels.js';
-import { mapInOrder } from './in-order.js';
 import { checkLabels, LabelSet } from './label-set.js';
 import { ClipModel } from './model.js';
 import { DEFAULT_MODEL, type ModelOptions } from './model-options.js';
@@ -133,6 +132,7 @@ export class Classifier<ImageInput, Video = AsyncIterable<ImageInput>, Frame = I
         return { index, error };
       }
     };
+    const { mapInOrder } = await import('./in-order.js');
     for await (const item of mapInOrder(images, STREAM_WINDOW, classifyOne, signal)) {
       if ('error' in item) onError?.(item.error, item.index);
       else yield item;

@@ -3,7 +3,6 @@ import { MclipError } from '../errors.js';
 import type { Device } from '../model/device.js';
 import type { OnProgress } from '../model/progress.js';
 import type { Platform } from '../platform.js';
-import { mapInOrder } from './in-order.js';
 import { ClipModel } from './model.js';
 import type { ModelOptions } from './model-options.js';
 
@@ -54,6 +53,7 @@ export class Embedder<ImageInput> {
     this.#check();
     const rows: Float32Array[] = [];
     const encode = (image: ImageInput, _index: number, stop: AbortSignal) => this.#model.encodeImage(image, stop);
+    const { mapInOrder } = await import('./in-order.js');
     for await (const row of mapInOrder(images, IMAGE_WINDOW, encode, signal)) rows.push(row);
     const embeddings = new Float32Array(rows.length * this.dim);
     rows.forEach((row, index) => embeddings.set(row, index * this.dim));

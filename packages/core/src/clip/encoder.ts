@@ -2,7 +2,7 @@
  * The computing half of CLIP: images and texts to L2-normalised embeddings. Runs on the caller's thread
  * (`worker: false`) or inside a worker behind `RemoteClipEncoder`; both are a `ClipEncoder`.
  */
-import { Tensor, type TypedTensor } from 'onnxruntime-common';
+import type { Tensor, TypedTensor } from 'onnxruntime-common';
 import { MclipError } from '../errors.js';
 import { rgbReader, withPicture } from '../image/pixel-reader.js';
 import { preprocessParts } from '../image/preprocess.js';
@@ -15,6 +15,7 @@ import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings } f
 import { Slots } from '../slots.js';
 import type { ClipTokenizer } from '../text/clip-tokenizer.js';
 import { loadClipTokenizer } from '../text/load-clip-tokenizer.js';
+import { inputTensor } from './input-tensor.js';
 import { LoadedGraph } from './loaded-graph.js';
 
 export type Preprocessing = 'exact' | 'fast';
@@ -74,7 +75,7 @@ export class LocalClipEncoder implements ClipEncoder {
     this.#manifest = manifest;
     this.#maxPixels = maxPixels;
     const { size } = manifest.image;
-    const newPixelValues = () => new Tensor('float32', new Float32Array(3 * size * size), [1, 3, size, size]);
+    const newPixelValues = () => inputTensor('float32', new Float32Array(3 * size * size), [1, 3, size, size]);
     this.#pixelSlots = new Slots(Array.from({ length: IMAGES_UNDER_WAY }, newPixelValues));
   }
 
@@ -105,12 +106,12 @@ export class LocalClipEncoder implements ClipEncoder {
     const rows = (tokenizer && graph.fixedBatch) ?? 1;
     let input: Tensor;
     if (tokenizer === null) {
-      input = new Tensor('float32', new Float32Array(3 * image.size ** 2), [1, 3, image.size, image.size]);
+      input = inputTensor('float32', new Float32Array(3 * image.size ** 2), [1, 3, image.size, image.size]);
       const picture = { data: canaryPicture(image.size), width: image.size, height: image.size };
       await preprocessParts(rgbReader(picture), image, input.data as Float32Array);
     } else {
       const ids = tokenRows(tokenizer, [canary?.text?.inputText ?? CANARY_TEXT], rows);
-      input = new Tensor('int64', ids, [rows, tokenizer.contextLength]);
+      input = inputTensor('int64', ids, [rows, tokenizer.contextLength]);
     }
     try {
       const run = () => graph.session.run({ [graph.input]: input });
@@ -169,7 +170,7 @@ export class LocalClipEncoder implements ClipEncoder {
     for (let start = 0; start < texts.length; start += rowsPerRun) {
       signal?.throwIfAborted();
       const chunk = texts.slice(start, start + rowsPerRun);
-      const inputIds = new Tensor('int64', tokenRows(tokenizer, chunk, rowsPerRun), [
+      const inputIds = inputTensor('int64', tokenRows(tokenizer, chunk, rowsPerRun), [
         rowsPerRun,
         tokenizer.contextLength,
       ]);
