@@ -49,8 +49,8 @@ const browser = await chromium.launch({
   args: ['--no-sandbox'],
 });
 try {
-  await check('classification', ['createClassifier'], classify, 25_000);
-  await check('classification and captions', ['createClassifier', 'createCaptioner'], classify + caption, 40_000);
+  await check('classification', ['createClassifier'], classify, 34_000);
+  await check('classification and captions', ['createClassifier', 'createCaptioner'], classify + caption, 70_000);
 } finally {
   await browser.close();
 }
