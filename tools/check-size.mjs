@@ -2,7 +2,6 @@
  * Size of mclip's own code, as Chromium asks for it: pages built by Vite are opened twice, and the scripts of the second
  * start, when the model and the labels' embeddings are stored, are added up, each gzipped by itself, page and worker.
  * Left out: onnxruntime. What only a first start loads, downloads and the tokenizer with its vocabulary, is said beside.
- * Own code must not make code of texts either: a strict Content-Security-Policy forbids it.
  */
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
