@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { defineConfig, type Options } from 'tsup';
 
 const { version } = JSON.parse(readFileSync(new URL('packages/core/package.json', import.meta.url), 'utf8'));
@@ -48,7 +48,19 @@ const webWorker = (entry: string, folder: string): Options =>
       options.minifyIdentifiers = true;
     },
     dts: false,
+    onSuccess: async () => removeUnreached(`packages/web/dist/${folder}`, `${entry}.js`),
   });
+
+/** esbuild writes what the part of core that it left out would load, too. */
+function removeUnreached(folder: string, entry: string): void {
+  const reached = new Set([entry]);
+  for (const file of reached) {
+    for (const [, next] of readFileSync(`${folder}/${file}`, 'utf8').matchAll(/["']\.\/([\w-]+\.js)["']/g)) {
+      reached.add(next!);
+    }
+  }
+  for (const file of readdirSync(folder)) if (!reached.has(file.replace(/\.map$/, ''))) rmSync(`${folder}/${file}`);
+}
 
 export default defineConfig([
   // the last two for how the code is divided, not to be imported: what a page that classifies needs from its start lies
