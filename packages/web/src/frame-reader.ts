@@ -15,7 +15,7 @@ export async function frameReader(image: Drawable): Promise<PixelReader | null> 
   if (!(await canCopy)) return null;
   const own = 'displayWidth' in image ? null : frameOf(image);
   const frame = own ?? image;
-  if (!('displayWidth' in frame) || !isPlain(frame, own !== null)) {
+  if (!('displayWidth' in frame) || !isPlain(frame)) {
     own?.close();
     return null;
   }
@@ -49,10 +49,9 @@ function frameOf(bitmap: ImageBitmap): VideoFrame | null {
   }
 }
 
-function isPlain(frame: VideoFrame, isOwn: boolean): boolean {
+function isPlain(frame: VideoFrame): boolean {
   const { format, visibleRect, displayWidth, displayHeight, rotation, flip } = frame as VideoFrame & Turned;
-  // the unused byte of RGBX may be anything in a frame of the caller's, and counts when it is converted
-  const opaque = format !== null && !format.endsWith('A') && (isOwn || !format.endsWith('X'));
+  const opaque = format !== null && !format.endsWith('A');
   return opaque && !rotation && !flip && visibleRect!.width === displayWidth && visibleRect!.height === displayHeight;
 }
 

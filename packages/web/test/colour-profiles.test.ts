@@ -1,20 +1,15 @@
 /** Pictures in other colour spaces become the same sRGB levels in Chromium as in Node. */
-import type { ServerResponse } from 'node:http';
-import { fileURLToPath } from 'node:url';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import sharp from 'sharp';
-import { build, type Rollup } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { decodeImage as decodeInNode } from '../../node/src/decode-image.js';
-import { launchChromium, openPage } from './support/browser.js';
-import { startServer, type TestServer } from './support/server.js';
+import { type DecodePage, openDecodePage } from './support/decode-page.js';
 
 /** Profiles, and rounding twice, may cost this many levels of 255; a profile that is ignored costs ten times that. */
 const TOLERANCE = 3;
 const OPTIONS = { maxPixels: 1e6 };
 
-let browser: Browser;
-let server: TestServer;
+let decoder: DecodePage;
 let page: Page;
 let pictures: Record<string, Buffer>;
 
@@ -29,31 +24,13 @@ beforeAll(async () => {
     // the numbers of the plain picture, said to be Display P3: many are colours that sRGB does not have
     'beyond-srgb.png': withProfileOf(p3, plain),
   };
-  const { output } = (await build({
-    configFile: false,
-    logLevel: 'error',
-    build: {
-      write: false,
-      rollupOptions: { output: { inlineDynamicImports: true } },
-      lib: { entry: fileURLToPath(new URL('../src/decode-image.ts', import.meta.url)), formats: ['es'], fileName: 'x' },
-    },
-  }).then((result) => (Array.isArray(result) ? result[0] : result))) as Rollup.RollupOutput;
-  const send = (type: string, content: Buffer | string) => (_request: unknown, response: ServerResponse) =>
-    void response.setHeader('content-type', type).end(content);
-  const files = Object.entries(pictures).map(([name, content]) => [`/files/${name}`, send('', content)] as const);
-  [browser, server] = await Promise.all([
-    launchChromium(),
-    startServer({
-      routes: { ...Object.fromEntries(files), '/decode-image.js': send('text/javascript', output[0].code) },
-    }),
-  ]);
-  page = await openPage(browser, server.origin);
+  decoder = await openDecodePage(pictures);
+  page = decoder.page;
   await page.addScriptTag({
     type: 'module',
     content: `
-      const { decodeImage } = await import('/decode-image.js');
       globalThis.rgbOf = async (source, options) => {
-        const picture = await decodeImage(source, options);
+        const picture = await decoding.decodeImage(source, options);
         const { width, height, channels } = picture;
         const { data } = await picture.read({ x: 0, y: 0, width, height });
         return Array.from(data.subarray(0, width * height * channels)).filter((_, i) => channels === 3 || i % 4 < 3);
@@ -62,7 +39,7 @@ beforeAll(async () => {
   await page.waitForFunction(() => 'rgbOf' in globalThis);
 });
 
-afterAll(() => Promise.all([browser?.close(), server?.close()]));
+afterAll(() => decoder?.close());
 
 /** RGB bytes of the whole picture. */
 declare const rgbOf: (...decode: Parameters<typeof import('../src/decode-image.js').decodeImage>) => Promise<number[]>;

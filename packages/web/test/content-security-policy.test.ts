@@ -42,7 +42,11 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
   // requests to this machine go straight, any other goes through the proxy, also those of workers in workers
-  browser = await launchChromium([`--proxy-server=127.0.0.1:${(proxy.address() as AddressInfo).port}`]);
+  browser = await launchChromium([
+    `--proxy-server=127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    '--enable-unsafe-webgpu',
+    '--use-webgpu-adapter=swiftshader',
+  ]);
 }, 180_000);
 
 afterAll(async () => {
@@ -51,35 +55,48 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+async function classify(options: { worker: boolean; device: 'wasm' | 'webgpu' }, isolated: boolean) {
+  const server: TestServer = await startServer({ folder, csp: POLICY, isolated });
+  const page = await openPage(browser, server.origin);
+  try {
+    const result = await page.evaluate(async (options) => {
+      const violations: string[] = [];
+      document.addEventListener('securitypolicyviolation', (event) => {
+        violations.push(`${event.violatedDirective} ${event.blockedURI}`);
+      });
+      const classifier = await mclip.createClassifier(['cat', 'dog', 'pizza'], { model: nanoClip, ...options });
+      const data = new Uint8Array(64 * 64 * 3).map((_, i) => (i * 7919) % 251);
+      const ranked = await classifier.classify({ data, width: 64, height: 64, channels: 3 });
+      const { threads, name } = classifier.device;
+      await classifier.dispose();
+      return { violations, threads, name, labels: ranked.length };
+    }, options);
+    return { ...result, log: server.log };
+  } finally {
+    await page.close();
+    await server.close();
+  }
+}
+
 for (const isolated of [false, true]) {
   for (const worker of [true, false]) {
     test(`${isolated ? 'isolated' : 'not isolated'}, worker: ${worker}`, async () => {
-      const server: TestServer = await startServer({ folder, csp: POLICY, isolated });
-      try {
-        const page = await openPage(browser, server.origin);
-        const result = await page.evaluate(async (worker) => {
-          const violations: string[] = [];
-          document.addEventListener('securitypolicyviolation', (event) => {
-            violations.push(`${event.violatedDirective} ${event.blockedURI}`);
-          });
-          const classifier = await mclip.createClassifier(['cat', 'dog', 'pizza'], { model: nanoClip, worker });
-          const data = new Uint8Array(64 * 64 * 3).map((_, i) => (i * 7919) % 251);
-          const ranked = await classifier.classify({ data, width: 64, height: 64, channels: 3 });
-          const { threads } = classifier.device;
-          await classifier.dispose();
-          return { violations, threads, labels: ranked.length };
-        }, worker);
-        expect(result.violations).toEqual([]);
-        expect(result.labels).toBe(3);
-        if (isolated) expect(result.threads).toBeGreaterThan(1);
-        else expect(result.threads).toBe(1);
-        expect(server.log.some((path) => path.endsWith('.wasm'))).toBe(true);
-        expect(server.log.some((path) => path.includes('asyncify') || path.includes('webgpu'))).toBe(false);
-        expect(foreign).toEqual([]);
-        await page.close();
-      } finally {
-        await server.close();
-      }
+      const { log, ...result } = await classify({ worker, device: 'wasm' }, isolated);
+      expect(result).toEqual({ violations: [], threads: expect.any(Number), name: 'wasm', labels: 3 });
+      if (isolated) expect(result.threads).toBeGreaterThan(1);
+      else expect(result.threads).toBe(1);
+      expect(log.some((path) => path.endsWith('.wasm'))).toBe(true);
+      expect(log.some((path) => path.includes('asyncify') || path.includes('webgpu'))).toBe(false);
+      expect(foreign).toEqual([]);
     });
   }
+}
+
+for (const worker of [true, false]) {
+  test(`webgpu, worker: ${worker}`, async () => {
+    const { log, ...result } = await classify({ worker, device: 'webgpu' }, false);
+    expect(result).toEqual({ violations: [], threads: 1, name: 'webgpu', labels: 3 });
+    expect(log.some((path) => path.includes('asyncify') && path.endsWith('.wasm'))).toBe(true);
+    expect(foreign).toEqual([]);
+  }, 240_000);
 }
