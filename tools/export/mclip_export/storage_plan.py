@@ -138,7 +138,8 @@ def plan_w8(source: Path, inputs, checks, target):
         coarse[name] = int8_channels(numpy_helper.to_array(tensors[name]), axes[name])
     plan.int8 = tables | coarse
 
-    every = np.concatenate([checks, inputs])
+    large = sum(sizes.values()) > LARGE
+    every = checks if large else np.concatenate([checks, inputs])
     exact = run_each(make_session(source), every)
     similar = cosines(outputs_of(plan, source, every), exact)
     plan.reached = float(similar[: len(checks)].min())
@@ -146,8 +147,7 @@ def plan_w8(source: Path, inputs, checks, target):
         return plan
     tables, plan.constants = table_constants(model.graph, GROUP)
     plan.int8 |= tables
-    measured = MEASURED if sum(sizes.values()) < LARGE else FEWER
-    errors = errors_of_weights(model, coarse, every[similar.argsort()[:measured]])
+    errors = errors_of_weights(model, coarse, every[similar.argsort()[: FEWER if large else MEASURED]])
     del model, tensors
     budget, spent = 1 - target, 0
     for _ in range(ROUNDS):
