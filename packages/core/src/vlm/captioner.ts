@@ -199,13 +199,10 @@ export class Captioner<ImageInput, Video = AsyncIterable<ImageInput>, Frame = Im
     const answering = () =>
       this.#withImage(image, options, async ({ number, ...timings }) => {
         const encodedMs = performance.now() - start;
-        const generate = (say: (delta: string) => void, until: AbortSignal) =>
+        const generate = (say: ((delta: string) => void) | null, until: AbortSignal) =>
           this.#model.engine.generate({ image: number, ...request }, say, until);
         const answer = await (spoken === null
-          ? raceSignal(
-              generate(() => {}, signal),
-              signal,
-            )
+          ? raceSignal(generate(null, signal), signal)
           : spoken.tell(signal, generate));
         return answer && captionOf(answer, timings, encodedMs);
       });

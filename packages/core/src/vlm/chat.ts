@@ -95,9 +95,9 @@ export class Chat {
           question,
           options: generation,
         };
-        const generate = (say: (delta: string) => void, until: AbortSignal) =>
+        const generate = (say: ((delta: string) => void) | null, until: AbortSignal) =>
           this.#model.engine.generate(request, say, until);
-        return spoken === null ? generate(() => {}, signal) : spoken.tell(signal, generate);
+        return spoken === null ? generate(null, signal) : spoken.tell(signal, generate);
       };
       const answer = told(await this.#model.run(answerOnce, () => this.#repeatable));
       signal.throwIfAborted();

@@ -50,7 +50,7 @@ export interface Generated {
  * @param prompt ids that follow what `start` holds
  * @param start borrowed: it is neither changed nor freed
  * @param history ids before the prompt, for the repetition penalty
- * @param onText called with every piece of text, each whole characters
+ * @param onText called with every piece of text, each whole characters; null when nobody listens
  */
 export async function generate(
   model: LanguageModel,
@@ -58,7 +58,7 @@ export async function generate(
   start: KvCache,
   history: readonly number[],
   options: GenerationOptions,
-  onText: (delta: string) => void,
+  onText: ((delta: string) => void) | null,
   signal?: AbortSignal,
 ): Promise<Generated> {
   const { tokenizer, stopIds, contextLength } = model;
@@ -72,7 +72,7 @@ export async function generate(
   const emit = (delta: string) => {
     if (delta === '') return;
     text += delta;
-    onText(delta);
+    onText?.(delta);
   };
 
   const { cache, logits } = await prefill(model, prompt, start, options.maxNewTokens, signal);

@@ -16,6 +16,11 @@ import type {
 import type { KernelSpeed } from './kernel-speed.js';
 import type { VlmManifest } from './vlm-manifest.js';
 
+export interface ServedGenerateRequest extends GenerateRequest {
+  /** Nobody listens to the text. */
+  silent: boolean;
+}
+
 export class RemoteVlmEngine implements VlmEngine {
   readonly #client: WorkerClient;
   readonly #opened: Promise<void>;
@@ -57,8 +62,13 @@ export class RemoteVlmEngine implements VlmEngine {
     return this.#client.call('encodeImage', request, signal, ownedParts(request.source));
   }
 
-  generate(request: GenerateRequest, onText: (delta: string) => void, signal?: AbortSignal): Promise<Answered> {
-    return this.#client.call('generate', request, signal, [], (delta) => onText(delta as string));
+  generate(
+    request: GenerateRequest,
+    onText: ((delta: string) => void) | null,
+    signal?: AbortSignal,
+  ): Promise<Answered> {
+    const args: ServedGenerateRequest = { ...request, silent: onText === null }; // a message would wake this thread for every token
+    return this.#client.call('generate', args, signal, [], (delta) => onText?.(delta as string));
   }
 
   score(request: QuestionRequest & { options: readonly string[] }, signal?: AbortSignal): Promise<number[]> {

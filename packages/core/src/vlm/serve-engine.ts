@@ -1,13 +1,9 @@
 /** The worker's side of a `RemoteVlmEngine`. Apart from it, so that a page with a worker does not carry the engine. */
 import type { Runtime, RuntimeSettings, SessionOptions } from '../platform.js';
 import { type ServerPort, serve } from '../worker/channel.js';
-import {
-  type EncodeRequest,
-  type GenerateRequest,
-  LocalVlmEngine,
-  type QuestionRequest,
-  type VlmLoadRequest,
-} from './engine.js';
+import type { EncodeRequest, QuestionRequest, VlmLoadRequest } from './engine.js';
+import { LocalVlmEngine } from './local-engine.js';
+import type { ServedGenerateRequest } from './remote-engine.js';
 import type { VlmManifest } from './vlm-manifest.js';
 
 export function serveVlmEngine(port: ServerPort, loadRuntime: (settings: RuntimeSettings) => Promise<Runtime>): void {
@@ -30,8 +26,8 @@ export function serveVlmEngine(port: ServerPort, loadRuntime: (settings: Runtime
     async encodeImage(request: EncodeRequest, signal) {
       return { result: await (await engine).encodeImage(request, signal) };
     },
-    async generate(request: GenerateRequest, signal, emit) {
-      return { result: await (await engine).generate(request, emit, signal) };
+    async generate({ silent, ...request }: ServedGenerateRequest, signal, emit) {
+      return { result: await (await engine).generate(request, silent ? null : emit, signal) };
     },
     async score(request: QuestionRequest & { options: readonly string[] }, signal) {
       return { result: await (await engine).score(request, signal) };

@@ -211,6 +211,9 @@ async function fetchFiles(
 
 /** Imported when asked for: with a worker, its code is the worker's. */
 async function localEngine(platform: Platform, manifest: VlmManifest, settings: RuntimeSettings): Promise<VlmEngine> {
-  const [runtime, { LocalVlmEngine }] = await Promise.all([platform.loadRuntime(settings), import('./engine.js')]);
+  const [runtime, { LocalVlmEngine }] = await Promise.all([
+    platform.loadRuntime(settings),
+    import('./local-engine.js'),
+  ]);
   return new LocalVlmEngine(runtime, manifest, settings);
 }
