@@ -7,7 +7,8 @@ import { MclipError } from '../errors.js';
 import { fromHalves, halfBits, toHalves } from '../half.js';
 import type { Session } from '../platform.js';
 import { checkNumbers } from './check-numbers.js';
-import { type CacheLayout, type FloatType, type KvCache, ReplacedCache, SharedCache } from './kv-cache.js';
+import type { CacheLayout, FloatType, KvCache } from './kv-cache.js';
+import { ReplacedCache } from './replaced-cache.js';
 import type { VlmManifest } from './vlm-manifest.js';
 
 /** Failures are thrown; onnxruntime need not print them, too. */
@@ -47,11 +48,10 @@ export class Decoder {
 
   /** Caches made from here on are written in place, if this graph and runtime can do that; whether they are. */
   async tryInPlace(OutputTensor: TensorConstructor): Promise<boolean> {
-    const { writesInPlace } = await import('./writes-in-place.js');
-    const shared = () => SharedCache.empty(this.#layout, OutputTensor);
-    const inPlace = await writesInPlace(this, this.emptyCache(), shared());
-    if (inPlace) this.emptyCache = shared;
-    return inPlace;
+    const { cachesInPlace } = await import('./writes-in-place.js');
+    const inPlace = await cachesInPlace(this, this.#layout, OutputTensor);
+    if (inPlace !== null) this.emptyCache = inPlace;
+    return inPlace !== null;
   }
 
   /** The caller's own. */

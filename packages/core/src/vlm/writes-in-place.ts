@@ -3,20 +3,28 @@
  * Concat cannot) and on the runtime (it must write to the memory it is given), so that it is tried, not concluded: three
  * tokens in two runs, once each way.
  */
+import type { TensorConstructor } from 'onnxruntime-common';
 import type { Decoder } from './decoder.js';
-import type { KvCache } from './kv-cache.js';
+import type { CacheLayout, KvCache } from './kv-cache.js';
+import { SharedCache } from './shared-cache.js';
 
 /** Of the largest logit; the two ways are the same arithmetic. */
 const TOLERANCE = 1e-4;
 
-export async function writesInPlace(decoder: Decoder, replaced: KvCache, shared: KvCache): Promise<boolean> {
-  const expected = await lastLogits(decoder, replaced);
+/** How empty caches are made that are written in place; null where that does not work. */
+export async function cachesInPlace(
+  decoder: Decoder,
+  layout: CacheLayout,
+  OutputTensor: TensorConstructor,
+): Promise<(() => KvCache) | null> {
+  const shared = () => SharedCache.empty(layout, OutputTensor);
+  const expected = await lastLogits(decoder, decoder.emptyCache());
   try {
-    const logits = await lastLogits(decoder, shared);
+    const logits = await lastLogits(decoder, shared());
     const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    return expected.every((value, id) => Math.abs(value - logits[id]!) <= TOLERANCE * largest);
+    return expected.every((value, id) => Math.abs(value - logits[id]!) <= TOLERANCE * largest) ? shared : null;
   } catch {
-    return false; // a graph whose outputs do not have the shape of its inputs
+    return null; // a graph whose outputs do not have the shape of its inputs
   }
 }
 
