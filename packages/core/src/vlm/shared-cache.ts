@@ -1,4 +1,4 @@
-import type { TensorConstructor, TypedTensor } from 'onnxruntime-common';
+import type { Tensor, TensorConstructor, TypedTensor } from 'onnxruntime-common';
 import type { CacheLayout, FloatType, KvCache } from './kv-cache.js';
 
 /** Rows there are room for beyond those that were asked for, whenever there are too few. */
