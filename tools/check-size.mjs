@@ -49,7 +49,7 @@ const browser = await chromium.launch({
 });
 try {
   await check('classification', ['createClassifier'], classify, 34_000);
-  await check('classification and captions', ['createClassifier', 'createCaptioner'], classify + caption, 70_000);
+  await check('classification and captions', ['createClassifier', 'createCaptioner'], classify + caption, 71_500);
 } finally {
   await browser.close();
 }
