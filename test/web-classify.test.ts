@@ -310,7 +310,14 @@ test.runIf(process.env.MCLIP_WRITE_SCREENSHOTS)('screenshots', async () => {
   await page.mouse.move(0, 0);
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme });
-    await page.waitForTimeout(1000);
-    await page.screenshot({ path: join(ROOT, `docs/web-classify-${colorScheme}.png`) });
+    for (const [viewport, name] of [
+      [PHONE, `phone-${colorScheme}`],
+      [DESKTOP, colorScheme],
+    ] as const) {
+      await page.setViewportSize(viewport);
+      await page.waitForTimeout(1000);
+      const folder = viewport === DESKTOP ? join(ROOT, 'docs') : tmpdir();
+      await page.screenshot({ path: join(folder, `web-classify-${name}.png`), fullPage: viewport === PHONE });
+    }
   }
 });

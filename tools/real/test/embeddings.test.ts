@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { createClassifier, createEmbedder, type Embedder, similarity } from '@mclip/node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -145,7 +145,10 @@ describe.each(folders)('%s', (folder) => {
   const { w8 } = reference;
   if (w8 !== undefined) {
     test('w8 files equal PyTorch on the de-quantised weights', async () => {
-      await using small = await createEmbedder({ model: folder, dtype: 'w8', cacheDir });
+      // weights of chance, rounded, answer otherwise than the canary of the unrounded ones says: without it
+      const { canary: _, ...manifest } = JSON.parse(readFileSync(join(folder, 'mclip.json'), 'utf8'));
+      const model = { manifest, fileUrl: (file: string) => pathToFileURL(join(folder, file)) };
+      await using small = await createEmbedder({ model, dtype: 'w8', cacheDir });
       for (const { name, file } of reference.images) {
         const ours = await small.encodeImage(imagePath(file));
         expect(maxAbsDiff(ours, vector(w8.images[name]!)), name).toBeLessThan(reference.bound);
