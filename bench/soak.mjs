@@ -4,7 +4,8 @@
  *   npm run soak                 10,000 classifications and 50 create/dispose cycles in Node.js; 1,000 and 30 in Chromium
  *   npm run soak -- --short      1,000 and 20; 160 and 30: for CI
  *
- * Flat: the last quarter is within 5 % of the second. Node.js: resident memory and JavaScript heap, in a worker. Chromium:
+ * Flat: the last quarter is within 5 % of the second. Node.js: resident memory and JavaScript heap, and the slope of the
+ * latter, with which a leak of half a kilobyte a picture is seen in a short run too (bench/memory.mjs). Chromium:
  * page and workers together (packages/web/test/memory.test.ts).
  */
 import { spawnSync } from 'node:child_process';

@@ -297,8 +297,11 @@ describe('captioners', () => {
     const answers = async (other: OtherDevice) => {
       const captioner = await captionerOn(other);
       await using chat = captioner.chat(image);
-      const said: string[] = [];
-      for (const question of questions) said.push(await chat.ask(question));
+      const said: unknown[] = [];
+      for (const question of questions) {
+        const { text, promptTokens } = await chat.generate(question);
+        said.push([text, promptTokens]); // the latter tells that all turns before were taken in
+      }
       const { name } = captioner.device;
       await captioner.dispose();
       return { said, name };

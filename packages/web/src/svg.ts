@@ -24,7 +24,9 @@ export async function drawSvg(file: Blob, maxPixels: number): Promise<ImageBitma
     image.src = url;
     await image.decode();
     const canvas = new OffscreenCanvas(width, height);
-    canvas.getContext('2d')!.drawImage(image, 0, 0, width, height);
+    const context = canvas.getContext('2d')!;
+    context.drawImage(image, 0, 0, width, height);
+    context.getImageData(0, 0, 1, 1); // throws here, not in the worker, when what was drawn may not be read
     return canvas.transferToImageBitmap();
   } catch (cause) {
     const why = (cause as Error).message;

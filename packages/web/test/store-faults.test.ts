@@ -292,7 +292,7 @@ test('aborted at 50 random moments: what is left is of use, and nothing runs on'
     }
   }
   console.log(`${aborted} of 50 loads were aborted`);
-  expect(aborted).toBeGreaterThan(25);
+  expect(aborted).toBeGreaterThanOrEqual(40);
   hub.fault = () => null;
   await expectLoaded(await load());
 }, 180_000);
