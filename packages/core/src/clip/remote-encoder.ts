@@ -45,6 +45,7 @@ export class RemoteClipEncoder implements ClipEncoder {
   async dispose(): Promise<void> {
     this.#client.cancelAll(new MclipError('DISPOSED', 'The model was disposed while this call was under way.'));
     await this.#client.call('dispose', {}).catch(() => {}); // a worker that died is disposed of
+    await this.#client.idle(); // a load that was given up may be inside of native code
     await this.abandon();
   }
 

@@ -18,6 +18,9 @@ interface PendingCall {
 export class WorkerClient {
   readonly #port: WorkerPort;
   readonly #pending = new Map<number, PendingCall>();
+  /** By id: calls that the worker is still at, those given up here included. */
+  readonly #unanswered = new Set<number>();
+  readonly #onIdle: (() => void)[] = [];
   #nextId = 1;
   #closed: MclipError | null = null;
   /** Why the worker stopped by itself; null while it works, and when it was terminated from here. */
@@ -52,7 +55,8 @@ export class WorkerClient {
       };
       signal?.addEventListener('abort', onAbort, { once: true });
       const done = () => signal?.removeEventListener('abort', onAbort);
-      if (this.#pending.size === 0) this.#port.hold();
+      if (this.#unanswered.size === 0) this.#port.hold();
+      this.#unanswered.add(id);
       this.#pending.set(id, {
         onEvent,
         resolve: (result) => {
@@ -67,7 +71,9 @@ export class WorkerClient {
       try {
         this.#port.post({ id, method, args } satisfies Request, transfer);
       } catch (cause) {
-        this.#take(id)?.reject(new MclipError('INVALID_ARGUMENT', `Cannot be sent to the worker: ${cause}`, { cause }));
+        const call = this.#take(id);
+        this.#answered(id);
+        call?.reject(new MclipError('INVALID_ARGUMENT', `Cannot be sent to the worker: ${cause}`, { cause }));
       }
     });
   }
@@ -80,6 +86,13 @@ export class WorkerClient {
     }
   }
 
+  /** Once the worker has answered every call, those given up as well; or has stopped. */
+  idle(): Promise<void> {
+    if (this.#unanswered.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#onIdle.push(resolve));
+  }
+
+  /** Whatever is under way; a thread that is stopped inside of native code can take a Node.js process along. */
   async terminate(reason: MclipError): Promise<void> {
     this.#close(reason);
     await this.#port.terminate();
@@ -91,19 +104,32 @@ export class WorkerClient {
       return;
     }
     const call = this.#take(response.id);
+    this.#answered(response.id);
     if ('error' in response) call?.reject(fromWireError(response.error));
     else call?.resolve(response.result);
   }
 
   #take(id: number): PendingCall | undefined {
     const call = this.#pending.get(id);
-    if (call !== undefined && this.#pending.delete(id) && this.#pending.size === 0) this.#port.release();
+    this.#pending.delete(id);
     return call;
+  }
+
+  #answered(id: number): void {
+    if (this.#unanswered.delete(id) && this.#unanswered.size === 0) this.#rest();
+  }
+
+  #rest(): void {
+    this.#port.release();
+    for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
   #close(reason: MclipError): void {
     this.#closed ??= reason;
     for (const id of [...this.#pending.keys()]) this.#take(id)?.reject(reason);
+    if (this.#unanswered.size === 0) return;
+    this.#unanswered.clear();
+    this.#rest();
   }
 }
 

@@ -142,7 +142,7 @@ test('aborting rejects at once with the reason and aborts the signal of the othe
   const serverStopped = new Promise<void>((resolve) => (stopped = resolve));
   const wait = (_: unknown, signal: AbortSignal) => {
     signal.addEventListener('abort', () => stopped());
-    return never();
+    return new Promise<never>((_, reject) => signal.addEventListener('abort', reject));
   };
   const { client, state } = connect({ wait });
   const controller = new AbortController();
@@ -154,6 +154,7 @@ test('aborting rejects at once with the reason and aborts the signal of the othe
   await expect(call).rejects.toBe(reason);
   expect(performance.now() - start).toBeLessThan(50);
   expect(await Promise.race([serverStopped.then(() => 'stopped'), sleep(1000)])).toBe('stopped');
+  await client.idle();
   expect(state.held).toBe(0);
 });
 
@@ -203,7 +204,7 @@ test('the answer to a call that was aborted is dropped', async () => {
   expect(await client.call('slow', 5)).toBe(5);
   await sleep(10);
   expect(answered).toBe(3);
-  expect(state).toMatchObject({ held: 0, holds: 2, releases: 2 });
+  expect(state).toMatchObject({ held: 0, holds: 1, releases: 1 });
 });
 
 test('no listener stays on the signal', async () => {
@@ -250,18 +251,52 @@ test('terminating rejects what is under way and ends the worker', async () => {
   expect(state).toMatchObject({ held: 0, terminated: 1 });
 });
 
+test.each(['aborted', 'cancelled'])(
+  'a call that was %s holds the process until the worker has left it',
+  async (how) => {
+    let leave: () => void = () => {};
+    const native = () => new Promise<{ result: null }>((resolve) => (leave = () => resolve({ result: null })));
+    const { client, state } = connect({ native, double });
+    const controller = new AbortController();
+    const call = client.call('native', null, controller.signal);
+    await sleep(2);
+    if (how === 'aborted') controller.abort(new Error('enough'));
+    else client.cancelAll(new MclipError('DISPOSED', 'enough'));
+    await expect(call).rejects.toThrow('enough');
+    let idle = false;
+    const becameIdle = client.idle().then(() => (idle = true));
+    expect(await client.call('double', 4)).toBe(8);
+    await sleep(5);
+    expect([idle, state.held]).toEqual([false, 1]);
+    leave();
+    await becameIdle;
+    expect(state).toMatchObject({ held: 0, holds: 1, releases: 1 });
+  },
+);
+
+test('a worker that stopped is idle', async () => {
+  const { client, state, exit } = connect({ wait: never });
+  await client.idle();
+  const call = client.call('wait', 1);
+  const idle = client.idle();
+  exit(new Error('exit code 1'));
+  await rejection('WORKER', call);
+  await idle;
+  expect(state).toMatchObject({ held: 0, holds: 1, releases: 1 });
+});
+
 test('cancelling all leaves the worker in use', async () => {
   const stopped: number[] = [];
   const wait = (value: number, signal: AbortSignal) => {
     signal.addEventListener('abort', () => stopped.push(value));
-    return never();
+    return new Promise<never>((_, reject) => signal.addEventListener('abort', reject));
   };
   const { client, state } = connect({ wait, double });
   const calls = [client.call('wait', 1), client.call('wait', 2)];
   client.cancelAll(new MclipError('DISPOSED', 'disposed'));
   for (const call of calls) await rejection('DISPOSED', call);
-  expect(state.held).toBe(0);
   expect(await client.call('double', 4)).toBe(8);
+  expect(state.held).toBe(0);
   expect(stopped).toEqual([1, 2]);
 });
 
