@@ -47,7 +47,8 @@ def chosen_dtypes(text, known):
 def print_files(manifest):
     for graph, entry in manifest["graphs"].items():
         for dtype, file in entry["files"].items():
-            print(f"{graph:8} {dtype:6} {file['bytes'] / 1e6:9.2f} MB  {file['file']}")
+            size = file["bytes"] + file.get("data", {"bytes": 0})["bytes"]
+            print(f"{graph:8} {dtype:6} {size / 1e6:9.2f} MB  {file['file']}")
 
 
 def run_vlm(options):

@@ -21,6 +21,11 @@ def data_file(graph: Path):
     return graph.with_name(f"{graph.name}_data")
 
 
+def size_of(graph: Path):
+    """Bytes of a graph with all its constants."""
+    return sum(file.stat().st_size for file in (graph, data_file(graph)) if file.exists())
+
+
 class DataFile:
     def __init__(self, graph: Path):
         self.graph, self.file = graph, data_file(graph)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from . import qwen2_prompt, qwen2_tokenizer_file
+from .data_file import size_of
 from .file_weights import take_decoder, take_weights
 from .onnx_session import cosines, make_session
 from .pictures import calibration_crops, enlarged_pictures
@@ -85,7 +86,7 @@ def decoder_rows(folder, manifest, network, conversations):
         scale = np.linalg.norm(expected, axis=1, keepdims=True)
         error = float(np.abs((got - expected) / scale).max()) if bound == DIFFERENCE_BOUND else float((1 - cosines(got, expected)).max())
         rows.append(Row(
-            "decoder", dtype, file.stat().st_size / 1e6, results[0][1], error, bound,
+            "decoder", dtype, size_of(file) / 1e6, results[0][1], error, bound,
             float(cosines(got, exact).min()), DECODER_BOUNDS[dtype], float((got.argmax(1) == exact.argmax(1)).mean()),
         ))  # fmt: skip
         del session

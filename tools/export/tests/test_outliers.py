@@ -1,6 +1,7 @@
 """Int8 decoders of a network whose activations have outliers, as real language models have."""
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -8,6 +9,7 @@ from mclip_export import linear_forms
 from mclip_export.architectures import FastVlm, Qwen2
 from mclip_export.channel_scaling import LinearInputs, scaled
 from mclip_export.fastvlm_network import language_model
+from mclip_export.file_weights import decoder_tensors
 from mclip_export.onnx_session import cosines, make_session
 from mclip_export.outlier_copies import MOST, copies
 from mclip_export.qwen2_graph import write_decoder
@@ -97,3 +99,22 @@ def test_copies_are_few_and_for_outliers_only(network):
     assert (counts[largest <= largest.median()] == 1).all()
     even = torch.randn(400, SMALL.hidden)
     assert (copies(even, torch.randn(8, SMALL.hidden), torch.arange(SMALL.hidden)) == 1).all()
+
+
+def test_attention_of_the_first_layers_is_rounded_twice_as_finely(network, tmp_path):
+    _, weights, inputs = network
+    prepared = scaled(SMALL, weights, inputs, copies)
+    write_decoder(SMALL, prepared, "q8", tmp_path / "q8.onnx", prepared.columns)
+    stored = dict(decoder_tensors(tmp_path / "q8.onnx", SMALL))
+
+    def steps(name):
+        """Largest error of a row in parts of its largest weight: half a step."""
+        exact = prepared[f"{name}.weight"].numpy()
+        error = np.abs(stored[f"model.{name}.weight"] - exact).max(1)
+        return np.median(error / np.abs(exact).max(1))
+
+    layers = [f"layers.{i}.self_attn.o_proj" for i in range(SMALL.layers)]
+    assert [round(steps(layers[-1]) / steps(name)) for name in layers] == [2, 2, 1, 1, 1, 1]
+    graph = onnx.load(tmp_path / "q8.onnx").graph
+    counts = [sum(node.op_type == op for node in graph.node) for op in ("MatMulInteger", "DynamicQuantizeMatMul")]
+    assert counts == [3 * SMALL.layers + 1, SMALL.layers]  # and `gate_up` of the first layer; the head is not
