@@ -162,6 +162,25 @@ test('an encoded image answers as the image does, every time', async () => {
   await expect(captioner.caption(encoded)).rejects.toMatchObject({ code: 'DISPOSED' });
 });
 
+test('the beginning kept with a picture is that of its system text', async () => {
+  const ask = async (...systems: string[]) => {
+    const encoded = await captioner.encodeImage(image(1));
+    const answers: number[][] = [];
+    for (const system of systems) {
+      answers.push((await captioner.generate(encoded, { system, prompt: 'What?', maxNewTokens: 12 })).tokens);
+    }
+    await encoded.dispose();
+    return answers;
+  };
+  const [[pirate], [poet]] = [await ask('You are a pirate.'), await ask('You are a poet who says little.')];
+  expect(pirate).not.toEqual(poet);
+  expect(await ask('You are a pirate.', 'You are a poet who says little.', 'You are a pirate.')).toEqual([
+    pirate,
+    poet,
+    pirate,
+  ]);
+});
+
 test('a later turn of a chat gives what the whole conversation gives', async () => {
   const chat = captioner.chat(image(conversation.picture));
   const first = firstTurn();
