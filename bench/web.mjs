@@ -5,7 +5,7 @@
  *   node bench/web.mjs [--json] [--rounds 12] [--starts 5] [--model nano|mobileclip2-s0]
  *                      [--only speed|start|camera|caption]
  *
- * after npm run build and npm run bench:models. Debian's chromium, or CHROMIUM_PATH.
+ * after npm run build and npm run bench:models; about a quarter of an hour, half of it for captions. Debian's chromium, or CHROMIUM_PATH.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
