@@ -69,6 +69,33 @@ const stored = (on: Page = page) =>
     return names;
   });
 
+type Entries = { entries(): AsyncIterable<[string, FileSystemFileHandle]> };
+
+const storedSizes = () =>
+  page.evaluate(async () => {
+    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle('mclip');
+    const sizes: Record<string, number> = {};
+    for await (const [name, handle] of (folder as unknown as Entries).entries()) {
+      sizes[name] = (await handle.getFile()).size;
+    }
+    return sizes;
+  });
+
+/** A bit of the graph is another. */
+const damageStored = () =>
+  page.evaluate(async () => {
+    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle('mclip');
+    for await (const [name, handle] of (folder as unknown as Entries).entries()) {
+      if (!name.endsWith('.file')) continue;
+      const bytes = new Uint8Array(await (await handle.getFile()).arrayBuffer());
+      if (bytes.length < 1_000_000) continue;
+      bytes[1000]! ^= 1;
+      const writable = await handle.createWritable();
+      await writable.write(bytes);
+      await writable.close();
+    }
+  });
+
 const heldLocks = (on: Page = page) => on.evaluate(async () => (await navigator.locks.query()).held!.length);
 const parts = async (on: Page = page) => (await stored(on)).filter((name) => name.includes('.part.'));
 
@@ -232,20 +259,7 @@ test('http: is refused, but from this machine and the own origin', async () => {
 
 test('a stored file that was changed is fetched again', async () => {
   await expectLoaded(await load());
-  await page.evaluate(async () => {
-    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle('mclip');
-    for await (const [name, handle] of (
-      folder as unknown as { entries(): AsyncIterable<[string, FileSystemFileHandle]> }
-    ).entries()) {
-      if (!name.endsWith('.file')) continue;
-      const bytes = new Uint8Array(await (await handle.getFile()).arrayBuffer());
-      if (bytes.length < 1_000_000) continue;
-      bytes[1000]! ^= 1;
-      const writable = await handle.createWritable();
-      await writable.write(bytes);
-      await writable.close();
-    }
-  });
+  await damageStored();
   hub.requests.length = 0;
   await expectLoaded(await load());
   expect(fetches()).toHaveLength(1);
@@ -320,6 +334,50 @@ test('a full quota is a typed error with the sizes, unless old models may go', a
   expect(fetches()).toHaveLength(1); // it had gone
 }, 120_000);
 
+test('what will not fit is refused before its first byte, after more room was asked for', async () => {
+  await page.evaluate(() => {
+    Object.assign(globalThis, { asked: 0 });
+    navigator.storage.estimate = async () => ({ usage: 1_000_000, quota: 2_000_000 });
+    navigator.storage.persist = async () => {
+      (globalThis as unknown as { asked: number }).asked++;
+      return false;
+    };
+  });
+  const { error } = await load();
+  expect(error).toMatchObject({
+    code: 'STORAGE',
+    message: expect.stringMatching(/needs [\d.]+ MB and there is room for 0\.5 MB/), // half: there are two copies for a moment
+  });
+  expect(fetches()).toEqual([]);
+  expect(await page.evaluate(() => (globalThis as unknown as { asked: number }).asked)).toBe(1);
+});
+
+test('what is stored is listed, checked and removed, and a download under way is known of', async () => {
+  always({ do: 'drip', bytes: Math.ceil(size() / 20), ms: 100 });
+  const onPage = (what: 'tell' | 'list' | 'verify' | 'remove') =>
+    page.evaluate(
+      async ({ what, hubUrl }) => {
+        if (what === 'tell') return mclip.availability('someone/nano', { hubUrl });
+        if (what === 'verify') return (await mclip.models.verify('someone/nano')).damaged;
+        if (what === 'remove') return mclip.models.remove('someone/nano');
+        return (await mclip.models.list()).map(({ id, bytes, complete }) => ({ id, complete, isLarge: bytes > 1e6 }));
+      },
+      { what, hubUrl: hub.url },
+    );
+  expect(await onPage('tell')).toBe('downloadable');
+  const loading = load();
+  await expect.poll(() => onPage('tell'), { timeout: 10_000, interval: 50 }).toBe('downloading');
+  await expectLoaded(await loading);
+  expect(await onPage('tell')).toBe('downloadable'); // the text tower is not here
+  expect(await onPage('list')).toEqual([{ id: 'someone/nano', complete: true, isLarge: true }]);
+  expect(await onPage('verify')).toEqual([]);
+  await damageStored();
+  expect(await onPage('verify')).toEqual([expect.stringContaining(NAME)]);
+  expect(await onPage('remove')).toBe(true);
+  expect(await onPage('remove')).toBe(false);
+  expect(await stored()).toEqual([]);
+});
+
 test('a disk that fills up while a file without a size is fetched', async () => {
   const devtools = await page.context().newCDPSession(page);
   await devtools.send('Storage.overrideQuotaForOrigin', { origin: server.origin, quotaSize: 900_000 });
@@ -329,6 +387,7 @@ test('a disk that fills up while a file without a size is fetched', async () => 
   const { error } = await load(page, { model: `${hub.cdnUrl}/cdn/someone/nano` });
   expect(error).toMatchObject({ code: 'STORAGE', message: expect.stringContaining('MB are used') });
   expect(await heldLocks()).toBe(0);
+  expect(Object.entries(await storedSizes()).filter(([, bytes]) => bytes === 0)).toEqual([]); // no empty file in its place
 });
 
 test.each([
@@ -354,4 +413,17 @@ test.each([
   await other.waitForFunction(() => 'mclip' in globalThis);
   await expectLoaded(await load(other));
   expect(fetches()).toHaveLength(hasCache ? 0 : 1);
+  if (!hasCache) return;
+  // nothing tells when an entry was written: it is hashed each time
+  await other.evaluate(async () => {
+    const cache = await caches.open('mclip');
+    for (const request of await cache.keys()) {
+      const bytes = new Uint8Array(await (await cache.match(request))!.arrayBuffer());
+      if (!request.url.endsWith('.file') || bytes.length < 1_000_000) continue;
+      bytes[1000]! ^= 1;
+      await cache.put(request, new Response(bytes));
+    }
+  });
+  await expectLoaded(await load(other));
+  expect(fetches()).toHaveLength(1);
 });
