@@ -55,6 +55,10 @@ test('logits beyond the vocabulary are never drawn', () => {
   expect(new Sampler({ ...DEFAULTS, temperature: 0 }, 3).next(Float32Array.from(logits), [])).toBe(2);
 });
 
+test('tokens that reach topP exactly are enough, as in the reference', () => {
+  expect([...draws([0, 0, 0, 0], [], { topP: 0.5 }).keys()].sort()).toEqual([0, 1]); // a half of four equal ones is two
+});
+
 test('the same seed draws the same, another seed does not', () => {
   const logits = Array.from({ length: 500 }, (_, i) => Math.sin(i));
   const run = (seed: number) => {
