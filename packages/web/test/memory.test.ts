@@ -1,14 +1,13 @@
 /**
  * Memory of the page and its workers together (JavaScript heaps, buffers, wasm) stays flat, and no worker stays behind.
  * One thread: Chromium cannot measure while onnxruntime's threads sleep.
- * The long form: MCLIP_CLASSIFICATIONS=1000 npx vitest run packages/web/test/memory.test.ts
  */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { launchChromium, openPage } from './support/browser.js';
 import { startServer, type TestServer } from './support/server.js';
 
-const CLASSIFICATIONS = Number(process.env.MCLIP_CLASSIFICATIONS ?? 160);
+const CLASSIFICATIONS = Number(process.env.MCLIP_CLASSIFICATIONS ?? 1000);
 const PARTS = 8;
 
 let browser: Browser;
