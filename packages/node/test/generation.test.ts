@@ -1,11 +1,12 @@
 /** What a captioner asks of its sessions: what they are fed with, how often they run, and what of theirs is freed. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Captioner, type CaptionerOptions } from '@mclip/core';
+import { Captioner, type CaptionerOptions, Qwen2Tokenizer } from '@mclip/core';
 import type { Session } from '@mclip/core/adapter';
 import { Tensor } from 'onnxruntime-node';
 import { afterAll, expect, test } from 'vitest';
 import { Decoder } from '../../core/src/vlm/decoder.js';
+import { optionLogProbabilities } from '../../core/src/vlm/score-options.js';
 import { picture } from '../../core/test/image/picture.js';
 import { nodeRuntime } from '../src/runtime.js';
 import { otherDevice, type Spoil } from './support/other-device.js';
@@ -132,6 +133,61 @@ test('with little memory one session is open at a time, and a picture leaves non
   }
   await captioner.dispose();
   expect(device.open()).toBe(0);
+});
+
+test('a repetition penalty punishes words of the system text and of the question, too', async () => {
+  const captioner = await captionerOn((outputs) => outputs);
+  const tokenizer = Qwen2Tokenizer.fromJSON(readFileSync(`${model}/tokenizer.json`, 'utf8'));
+  const encoded = await captioner.encodeImage(image);
+  const likely = new Set<number>();
+  for (let i = 0; i < 40; i++) {
+    const prompt = String.fromCharCode(65 + i);
+    likely.add((await captioner.generate(encoded, { prompt, maxNewTokens: 1 })).tokens[0]!);
+  }
+  const said = tokenizer.decode(likely);
+  for (const words of [{ prompt: said }, { prompt: 'A', system: said }]) {
+    const seen = new Set(tokenizer.encode(said, { specialTokens: false }));
+    const options = { ...words, maxNewTokens: 1 };
+    const { tokens } = await captioner.generate(encoded, { ...options, repetitionPenalty: 1e6 });
+    expect(seen.has(tokens[0]!)).toBe(false);
+  }
+  await captioner.dispose();
+});
+
+test('an option is as likely as its tokens and its end are, one after the other', async () => {
+  const file = `${model}/${manifest.graphs.decoder.files.fp32.file}`;
+  const session = await nodeRuntime.createSession(file, { device: 'cpu', numThreads: 1 });
+  opened.push(session);
+  const decoder = new Decoder(session, config);
+  const row = (id: number) => Float32Array.from({ length: config.hidden }, (_, i) => Math.sin(id * 7 + i));
+  const rows = {
+    read: async (ids: readonly number[], target: Float32Array) =>
+      ids.forEach((id, i) => void target.set(row(id), i * config.hidden)),
+    dispose: async () => {},
+  };
+  const tokenizer = { vocabSize: VOCABULARY } as Qwen2Tokenizer;
+  const language = {
+    decoder,
+    rows,
+    tokenizer,
+    stopIds: new Set<number>(),
+    contextLength: 1024,
+    inTurn: <T>(run: () => T) => run(),
+  };
+  const prompt = [4, 9, 2];
+  const options = [[5, 1], [5, 8, 3, 1], [1]];
+  const scores = await optionLogProbabilities(language as never, prompt, decoder.emptyCache(), options, undefined);
+  for (const [index, ids] of options.entries()) {
+    let expected = 0;
+    for (const [at, id] of ids.entries()) {
+      const before = [...prompt, ...ids.slice(0, at)]; // in one run
+      const embeds = new Float32Array(before.length * config.hidden);
+      await rows.read(before, embeds);
+      const logits = await decoder.next(embeds, decoder.emptyCache());
+      expected += logits[id]! - Math.log(logits.reduce((sum, value) => sum + Math.exp(value), 0));
+    }
+    expect(scores[index]).toBeCloseTo(expected, 3);
+  }
 });
 
 const opened: Session[] = [];
