@@ -1,6 +1,6 @@
 """Half-precision files of real networks, as the public ones are made: by onnxconverter-common and by ONNX Runtime.
 
-    python tools/half/make_files.py [--fastvlm]
+    python tools/half/make_files.py [--fastvlm] [--only onnxruntime]
 
 Reads tools/real/models/mobileclip2-s0 (npm run bench:models) and, with --fastvlm, tools/real/models/fastvlm-0.5b; writes
 tools/real/models/half: `<graph>.<converter>.onnx`, and `<graph>.rounded.onnx`, the single-precision file whose weights
@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxconverter_common.float16
 from onnx import numpy_helper
 from onnxruntime.transformers import float16 as onnxruntime_float16
 
@@ -22,9 +21,17 @@ OUT = MODELS / "half"
 SOURCES = {"s0-vision": "mobileclip2-s0/vision.fp32.onnx", "s0-text": "mobileclip2-s0/text.fp32.onnx"}
 FASTVLM = {"fastvlm-vision": "fastvlm-0.5b/vision_encoder.onnx"}
 
+
+
+def by_common(model, keep_io_types):
+    from onnxconverter_common.float16 import convert_float_to_float16
+
+    return convert_float_to_float16(model, keep_io_types=keep_io_types)
+
+
 CONVERTERS = {
-    "common": lambda model: onnxconverter_common.float16.convert_float_to_float16(model, keep_io_types=True),
-    "common-half-io": lambda model: onnxconverter_common.float16.convert_float_to_float16(model),
+    "common": lambda model: by_common(model, keep_io_types=True),
+    "common-half-io": lambda model: by_common(model, keep_io_types=False),
     "onnxruntime": lambda model: onnxruntime_float16.convert_float_to_float16(model, keep_io_types=True),
 }
 
@@ -41,6 +48,7 @@ def round_weights(model):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fastvlm", action="store_true")
+    parser.add_argument("--only", choices=[*CONVERTERS, "rounded"])
     options = parser.parse_args()
     OUT.mkdir(exist_ok=True)
     warnings.simplefilter("ignore")  # of values that are cut to what half precision holds
@@ -48,6 +56,8 @@ def main():
         original = MODELS / source
         for converter, convert in {**CONVERTERS, "rounded": round_weights}.items():
             file = OUT / f"{name}.{converter}.onnx"
+            if options.only not in (None, converter):
+                continue
             if file.exists() and file.stat().st_mtime > original.stat().st_mtime:
                 continue
             onnx.save(convert(onnx.load(original)), file)
