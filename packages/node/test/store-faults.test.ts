@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Settings } from '@mclip/core';
 import { type FetchedFile, resolveSettings } from '@mclip/core/adapter';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type Fault, type Hub, type HubRequest, sha256, startHub } from '../../../test/support/hub.js';
 import { fetchFile, fetchText } from '../src/model-store.js';
 
@@ -405,6 +405,21 @@ test('aborting keeps what came for the next start, and nothing else', async () =
   hub.fault = () => null;
   await expectWhole(await get());
   expect(fetches().at(-1)!.from).toBeGreaterThanOrEqual(300_000);
+});
+
+test('text is asked for again whatever the clock says: in the same millisecond, or set back by a day', async () => {
+  const url = `${hub.url}/me/big/resolve/main/mclip.json`;
+  const now = vi.spyOn(Date, 'now').mockReturnValue(Date.now());
+  await fetchText(url, { settings: settings() });
+  for (const [text, back] of [
+    ['{"second":2}', 0],
+    ['{"third":3}', 86_400_000],
+  ] as const) {
+    now.mockReturnValue(Date.now() - back);
+    hub.files.set('mclip.json', Buffer.from(text));
+    expect(await fetchText(url, { settings: settings() })).toBe(text);
+  }
+  now.mockRestore();
 });
 
 test('text: kept, limited in size, and used when the hub is down', async () => {

@@ -16,8 +16,8 @@ export interface Download {
   options: FetchOptions;
   /** Small text: a limit holds, and HTML is not an error. */
   isText: boolean;
-  /** A stored file of before this time (ms since 1970) will not do. */
-  newerThan: number;
+  /** `verifiedAt` of the stored file that will not do; null when any will. */
+  replaces: number | null;
 }
 
 const MOST_TEXT = 32 << 20; // bytes; the largest tokenizer.json known has 11 million
@@ -46,7 +46,7 @@ export async function download(job: Download): Promise<boolean> {
     signal?.throwIfAborted();
     const journal = await backend.readJournal(file.url);
     // whoever held the lock before may have fetched it
-    const isFresh = (journal?.file?.verifiedAt ?? 0) >= job.newerThan;
+    const isFresh = job.replaces === null || (journal?.file?.verifiedAt ?? job.replaces) !== job.replaces;
     const bytes = isFresh ? await storedBytes(backend, file, signal) : null;
     if (bytes === null) return fetchWhole(job, journal, openPart);
     onBytes?.(bytes, bytes);

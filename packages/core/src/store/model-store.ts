@@ -20,7 +20,7 @@ export function modelStore(openStore: OpenStore, network: Network): Pick<Platfor
     const store = await openStore(options.settings);
     const bytes = await storedBytes(store, file, options.signal);
     if (bytes !== null) options.onBytes?.(bytes, bytes);
-    else if (!(await fetched(store, file, options, { isText: false, newerThan: 0 }))) {
+    else if (!(await fetched(store, file, options, { isText: false, replaces: null }))) {
       // Vite's dev server moves modules that it pre-bundles away from the files beside them
       const hint = file.url.includes('/.vite/') ? ' Add the plugin of @mclip/web/vite to your Vite configuration.' : '';
       throw new MclipError('MODEL_NOT_FOUND', `There is no model file at ${file.url}.${hint}`);
@@ -33,16 +33,14 @@ export function modelStore(openStore: OpenStore, network: Network): Pick<Platfor
     const { settings, signal, bytes = null, sha256 = null, model, keep = false } = options;
     const store = await openStore(settings);
     const file = { url, bytes, sha256, ...(model !== undefined && { model }) };
-    const askedAt = Date.now();
     const isStored = (await storedBytes(store, file, signal)) !== null;
     if (isStored && (settings.offline || keep || sha256 !== null || PINNED.test(url))) return store.readText(url);
     try {
       const patient = isStored
         ? { ...options, settings: { ...settings, retries: 0, stallTimeout: Math.min(5000, settings.stallTimeout) } }
         : options;
-      return (await fetched(store, file, patient, { isText: true, newerThan: isStored ? askedAt : 0 }))
-        ? await store.readText(url)
-        : null;
+      const replaces = isStored ? ((await store.readJournal(url))?.file?.verifiedAt ?? null) : null;
+      return (await fetched(store, file, patient, { isText: true, replaces })) ? await store.readText(url) : null;
     } catch (error) {
       if (isStored && MclipError.isInstance(error) && error.code === 'NETWORK') return store.readText(url);
       throw error;
@@ -53,7 +51,7 @@ export function modelStore(openStore: OpenStore, network: Network): Pick<Platfor
     store: StoreReader,
     file: FetchedFile,
     options: FetchOptions,
-    how: Pick<Download, 'isText' | 'newerThan'>,
+    how: Pick<Download, 'isText' | 'replaces'>,
   ) {
     const [{ download }, backend] = await Promise.all([import('./download.js'), store.forWriting()]);
     return download({ backend, network, file, options, ...how });
