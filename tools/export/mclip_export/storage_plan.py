@@ -114,6 +114,11 @@ def raise_weights(plan: Plan, coarse, fine, errors, sizes, budget):
     return spent
 
 
+def least_cosines(a, b):
+    """Of every input, its worst output row's: a CLIP has one row per input, a FastVLM one per image token."""
+    return cosines(a, b).reshape(len(a), -1).min(1)
+
+
 def outputs_of(plan: Plan, source: Path, inputs):
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "w8.onnx"
@@ -141,7 +146,7 @@ def plan_w8(source: Path, inputs, checks, target):
     large = sum(sizes.values()) > LARGE
     every = checks if large else np.concatenate([checks, inputs])
     exact = run_each(make_session(source), every)
-    similar = cosines(outputs_of(plan, source, every), exact)
+    similar = least_cosines(outputs_of(plan, source, every), exact)
     plan.reached = float(similar[: len(checks)].min())
     if plan.reached >= target:
         return plan
@@ -153,7 +158,7 @@ def plan_w8(source: Path, inputs, checks, target):
     for _ in range(ROUNDS):
         plan.in_half, before, had = set(depthwise), plan.reached, spent
         spent = raise_weights(plan, coarse, fine, errors, sizes, budget)
-        plan.reached = float(cosines(outputs_of(plan, source, checks), exact[: len(checks)]).min())
+        plan.reached = float(least_cosines(outputs_of(plan, source, checks), exact[: len(checks)]).min())
         useless = 0 < had < spent and plan.reached - before < LEAST_GAIN * (1 - before)
         if plan.reached >= target or useless:
             break

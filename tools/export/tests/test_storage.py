@@ -7,6 +7,7 @@ import torch
 from onnx import TensorProto, numpy_helper
 from torch import nn
 
+from mclip_export import storage_plan
 from mclip_export.compensated_rounding import compensated_int8
 from mclip_export.file_weights import Constants, take_weights
 from mclip_export.folded_norms import fold_norms
@@ -151,6 +152,46 @@ def test_a_plan_meets_its_target_and_pytorch_agrees_on_its_weights(vision, tmp_p
     names, lost = take_weights(module, file, tmp_path / "w8.onnx")
     assert lost == 0 and len(names) == 4  # the first convolution is too small to be worth it
     assert np.abs(module(pixels).detach().numpy() - got).max() < 1e-5
+
+
+class SmallTokens(Small):
+    """One output row per place, as a FastVLM has one per image token."""
+
+    def forward(self, x):
+        x = self.point(self.deep(self.bn(self.conv(x)))).relu().flatten(2).transpose(1, 2)
+        return self.head(self.linear(x).relu())
+
+
+@pytest.fixture
+def tokens(tmp_path):
+    torch.manual_seed(0)
+    module, pixels = SmallTokens(), torch.randn(8, 3, 16, 16)
+    return module, pixels, exported(module, pixels[:2], tmp_path / "tokens.onnx")
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_plan_judges_every_output_row_of_every_input(tokens, tmp_path, monkeypatch, large):
+    _, pixels, file = tokens
+    if large:
+        monkeypatch.setattr(storage_plan, "LARGE", 0)
+    measured, errors_of_weights = [], storage_plan.errors_of_weights
+    monkeypatch.setattr(
+        storage_plan, "errors_of_weights",
+        lambda model, int8, inputs: measured.append(inputs) or errors_of_weights(model, int8, inputs),
+    )  # fmt: skip
+    inputs, checks = pixels[:6].numpy(), pixels[6:].numpy()
+    exact = run(file, pixels[6:])
+    assert exact.shape == (2, 64, 16)
+    target = 0
+    for _ in range(2):  # reached at once, then after weights were raised
+        plan = plan_w8(file, inputs, checks, target)
+        plan.write(file, tmp_path / "w8.onnx")
+        worst = cosines(run(tmp_path / "w8.onnx", pixels[6:]), exact).min()  # of all 128 rows
+        assert target < plan.reached == pytest.approx(worst, abs=1e-9)
+        target = 1 - 0.8 * (1 - plan.reached)
+    [judged] = measured
+    judgeable = checks if large else pixels.numpy()
+    assert len(judged) == (1 if large else 3) and all((judgeable == one).all((1, 2, 3)).any() for one in judged)
 
 
 def test_an_unreachable_target_is_not_claimed(vision):
