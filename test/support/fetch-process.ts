@@ -15,10 +15,13 @@ export interface Fetching {
   outcome: Promise<{ hashes?: string[]; code?: string; message?: string } | null>;
 }
 
-export async function fetchScript(): Promise<string> {
-  const outfile = join(await mkdtemp(join(tmpdir(), 'mclip-child-')), 'fetch.cjs');
+export const fetchScript = () => childScript(path('./fetch-child.ts'));
+
+/** A program in TypeScript as one script that node runs; the folder it is in is the caller's to remove. */
+export async function childScript(source: string): Promise<string> {
+  const outfile = join(await mkdtemp(join(tmpdir(), 'mclip-child-')), 'child.cjs');
   await build({
-    entryPoints: [path('./fetch-child.ts')],
+    entryPoints: [source],
     outfile,
     bundle: true,
     platform: 'node',

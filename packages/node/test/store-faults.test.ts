@@ -1,65 +1,24 @@
 /** Whatever a network does, a model file arrives whole or not at all. Each test names the fault that it is about. */
-import { createHash, randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { Settings } from '@mclip/core';
-import { type FetchedFile, resolveSettings } from '@mclip/core/adapter';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { type Fault, type Hub, type HubRequest, sha256, startHub } from '../../../test/support/hub.js';
-import { fetchFile, fetchText } from '../src/model-store.js';
-
-const SIZE = 1_000_003;
-const NAME = 'big.onnx';
-const CONTENT = randomBytes(SIZE);
-
-let hub: Hub;
-let cacheDir: string;
-let file: FetchedFile;
-
-beforeEach(async () => {
-  hub = await startHub();
-  hub.files.set(NAME, CONTENT);
-  cacheDir = await mkdtemp(join(tmpdir(), 'mclip-store-'));
-  file = { url: `${hub.url}/me/big/resolve/main/${NAME}`, bytes: SIZE, sha256: sha256(CONTENT), model: 'me/big' };
-});
-
-afterEach(async () => {
-  await hub.close();
-  await rm(cacheDir, { recursive: true });
-});
-
-const settings = (more: Settings = {}) => resolveSettings({ cacheDir, stallTimeout: 300, retries: 3, ...more });
-
-interface Outcome {
-  reports: { loaded: number; total: number | null }[];
-  path: string;
-}
-
-async function get(more: Settings = {}, wanted = file, signal?: AbortSignal): Promise<Outcome> {
-  const reports: Outcome['reports'] = [];
-  const onBytes = (loaded: number, total: number | null) => reports.push({ loaded, total });
-  const path = await fetchFile(wanted, { settings: settings(more), onBytes, signal });
-  return { reports, path: path as string };
-}
-
-/** The CDN's answers to requests for the file, first one first; after the last fault all is well. */
-function faults(...list: (Fault | null)[]) {
-  hub.fault = ({ server, name, before }) => (server === 'cdn' && name === NAME ? (list[before] ?? null) : null);
-}
-
-const always = (fault: Fault) => {
-  hub.fault = ({ server, name }) => (server === 'cdn' && name === NAME ? fault : null);
-};
-
-const fetches = () => hub.requests.filter(({ server, name }) => server === 'cdn' && name === NAME);
-const sent = (requests: HubRequest[]) => requests.reduce((sum, request) => sum + request.sent, 0);
-const parts = async () => (await readdir(join(cacheDir, 'store'))).filter((name) => !name.endsWith('.json'));
-
-async function expectWhole({ path }: Outcome) {
-  expect(sha256(await readFile(path))).toBe(sha256(CONTENT));
-  expect(await parts()).toEqual([]); // no part, no lock
-}
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { sha256 } from '../../../test/support/hub.js';
+import { fetchFile } from '../src/model-store.js';
+import {
+  always,
+  CONTENT,
+  expectWhole,
+  faults,
+  fetches,
+  file,
+  get,
+  hub,
+  NAME,
+  parts,
+  SIZE,
+  sent,
+  settings,
+} from './support/faulty-store.js';
 
 test('a file without trouble: one request, exact progress, and none the second time', async () => {
   const first = await get();
@@ -220,95 +179,6 @@ test('416: a part longer than the file is thrown away', async () => {
   expect(fetches().map(({ from }) => from)).toEqual([0, 900_000, 0]);
 });
 
-test.each([408, 429, 500, 502, 503, 504])('status %i is tried again', async (status) => {
-  faults({ do: 'status', status }, { do: 'status', status });
-  await expectWhole(await get());
-  expect(fetches()).toHaveLength(3);
-});
-
-test.each([
-  [401, 'NETWORK', 'headers'],
-  [403, 'NETWORK', '403'],
-  [404, 'MODEL_NOT_FOUND', NAME],
-])('status %i is not', async (status, code, part) => {
-  always({ do: 'status', status });
-  await expect(get()).rejects.toMatchObject({ code, message: expect.stringContaining(part) });
-  expect(fetches()).toHaveLength(1);
-  expect(await parts()).toEqual([]);
-});
-
-test('tries are bounded', async () => {
-  always({ do: 'status', status: 503 });
-  await expect(get({ retries: 2 })).rejects.toMatchObject({ code: 'NETWORK', message: expect.stringContaining('503') });
-  expect(fetches()).toHaveLength(3);
-});
-
-test('tries that gain next to nothing are bounded too', async () => {
-  hub.fault = ({ server, before }) => (server === 'cdn' ? { do: 'drop', at: 10 * (before + 1) } : null);
-  await expect(get({ retries: 2 })).rejects.toMatchObject({ code: 'NETWORK' });
-  expect(fetches()).toHaveLength(3);
-});
-
-test.each([
-  ['seconds', () => '1'],
-  ['a date', () => new Date(Date.now() + 2000).toUTCString()],
-])('Retry-After in %s is waited for', async (_, header) => {
-  faults({ do: 'status', status: 429, headers: { 'retry-after': header() } });
-  const start = performance.now();
-  await expectWhole(await get());
-  expect(performance.now() - start).toBeGreaterThan(900);
-});
-
-test('Retry-After beyond reason is an error that says so', async () => {
-  faults({ do: 'status', status: 503, headers: { 'retry-after': '3600' } });
-  await expect(get()).rejects.toMatchObject({ code: 'NETWORK', message: expect.stringContaining('3600 seconds') });
-});
-
-test('a hub that cannot be reached', async () => {
-  const wanted = { ...file, url: 'http://127.0.0.1:9/big.onnx' };
-  await expect(get({ retries: 1 }, wanted)).rejects.toMatchObject({
-    code: 'NETWORK',
-    message: expect.stringContaining('127.0.0.1:9'),
-  });
-});
-
-test('redirects are followed, loops are not', async () => {
-  hub.fault = ({ server }) => (server === 'hub' ? { do: 'redirect', to: file.url } : null);
-  await expect(get()).rejects.toMatchObject({ code: 'NETWORK', message: expect.stringContaining('redirects') });
-  expect(hub.requests).toHaveLength(11);
-});
-
-test('no header of the caller follows a redirect to another origin', async () => {
-  const headers = { authorization: 'Bearer secret', 'x-api-key': 'secret', cookie: 'secret' };
-  faults({ do: 'drop', at: 500_000 });
-  await expectWhole(await get({ headers }));
-  const at = (server: string) => hub.requests.filter((request) => request.server === server);
-  for (const request of at('hub')) expect(request.headers).toMatchObject(headers);
-  expect(at('cdn')).toHaveLength(2);
-  for (const request of at('cdn')) expect(JSON.stringify(request.headers)).not.toContain('secret');
-});
-
-test.each([
-  ['http://example.com/big.onnx', 'allowHttp'],
-  ['http://127.0.0.1.example.com/big.onnx', 'allowHttp'],
-  ['ftp://example.com/big.onnx', 'Only http'],
-])('%s is refused', async (url, part) => {
-  const refuse = async () => {
-    throw new Error('was asked for');
-  };
-  const refused = get({ fetch: refuse }, { ...file, url });
-  await expect(refused).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message: expect.stringContaining(part) });
-});
-
-test('http: is allowed when asked for, and a redirect to it is not otherwise', async () => {
-  const answer: typeof fetch = async () => new Response(CONTENT);
-  await get({ fetch: answer, allowHttp: true }, { ...file, url: 'http://example.com/big.onnx' });
-  const redirect: typeof fetch = async () =>
-    new Response(null, { status: 302, headers: { location: 'http://example.com/y' } });
-  const led = get({ fetch: redirect }, { ...file, url: 'https://example.com/x.onnx' });
-  await expect(led).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message: expect.stringContaining('allowHttp') });
-});
-
 test('progress never goes backwards, whatever happens, and its total stays', async () => {
   faults(
     { do: 'drop', at: 600_000 },
@@ -332,66 +202,6 @@ test('progress never goes backwards, whatever happens, and its total stays', asy
   expect(seen.at(-1)!.loadedBytes).toBe(SIZE);
 });
 
-test('a stored file that was changed, cut or replaced is fetched again, never given out', async () => {
-  const { path } = await get();
-  const original = await stat(path);
-  const changes = [
-    async () => {
-      const bytes = await readFile(path);
-      bytes[123_456]! ^= 1;
-      await writeFile(path, bytes); // the same size
-      await utimes(path, original.atime, original.mtime); // and the same time
-    },
-    () => writeFile(path, CONTENT.subarray(0, 5000)),
-    () => rm(path),
-  ];
-  for (const change of changes) {
-    await change();
-    hub.requests.length = 0;
-    await expectWhole(await get());
-    expect(fetches()).toHaveLength(1);
-  }
-  // touched, not changed: looked at again, and found to be well
-  await utimes(path, new Date(), new Date());
-  hub.requests.length = 0;
-  await expectWhole(await get());
-  expect(hub.requests).toEqual([]);
-});
-
-test('a damaged journal costs a look at the file, not a download', async () => {
-  await get();
-  const [name] = (await readdir(join(cacheDir, 'store'))).filter((entry) => entry.endsWith('.json'));
-  for (const text of ['', '{"url":', 'null', '7', '[]', '{}', JSON.stringify({ url: file.url, file: 'x', part: 3 })]) {
-    await writeFile(join(cacheDir, 'store', name!), text);
-    hub.requests.length = 0;
-    await expectWhole(await get());
-    expect(hub.requests).toEqual([]);
-  }
-});
-
-test('without a published hash the first download counts', async () => {
-  const unhashed = { ...file, bytes: null, sha256: null };
-  const { path } = await get({}, unhashed);
-  const bytes = await readFile(path);
-  bytes[7]! ^= 1;
-  await writeFile(path, bytes);
-  hub.requests.length = 0;
-  await expectWhole(await get({}, unhashed));
-  expect(fetches()).toHaveLength(1);
-});
-
-test('another version of a file replaces the one that is stored', async () => {
-  await get();
-  const other = randomBytes(2000);
-  hub.files.set(NAME, other);
-  const { path } = await get({}, { ...file, bytes: 2000, sha256: sha256(other) });
-  expect(
-    createHash('sha256')
-      .update(await readFile(path))
-      .digest('hex'),
-  ).toBe(sha256(other));
-});
-
 test('aborting keeps what came for the next start, and nothing else', async () => {
   always({ do: 'drip', bytes: 100_000, ms: 20 });
   const controller = new AbortController();
@@ -405,37 +215,4 @@ test('aborting keeps what came for the next start, and nothing else', async () =
   hub.fault = () => null;
   await expectWhole(await get());
   expect(fetches().at(-1)!.from).toBeGreaterThanOrEqual(300_000);
-});
-
-test('text is asked for again whatever the clock says: in the same millisecond, or set back by a day', async () => {
-  const url = `${hub.url}/me/big/resolve/main/mclip.json`;
-  const now = vi.spyOn(Date, 'now').mockReturnValue(Date.now());
-  await fetchText(url, { settings: settings() });
-  for (const [text, back] of [
-    ['{"second":2}', 0],
-    ['{"third":3}', 86_400_000],
-  ] as const) {
-    now.mockReturnValue(Date.now() - back);
-    hub.files.set('mclip.json', Buffer.from(text));
-    expect(await fetchText(url, { settings: settings() })).toBe(text);
-  }
-  now.mockRestore();
-});
-
-test('text: kept, limited in size, and used when the hub is down', async () => {
-  const url = `${hub.url}/me/big/resolve/main/mclip.json`;
-  const text = await fetchText(url, { settings: settings() });
-  expect(JSON.parse(text!).task).toBe('clip');
-  hub.files.set('mclip.json', Buffer.from('{"new":1}'));
-  expect(await fetchText(url, { settings: settings(), keep: true })).toBe(text);
-  expect(await fetchText(url, { settings: settings() })).toBe('{"new":1}');
-  hub.fault = () => ({ do: 'status', status: 503 });
-  hub.requests.length = 0;
-  expect(await fetchText(url, { settings: settings() })).toBe('{"new":1}');
-  expect(hub.requests).toHaveLength(1); // one try, since there is something to fall back on
-  hub.fault = () => null;
-  hub.files.set('mclip.json', Buffer.alloc(40 << 20, 32));
-  await expect(fetchText(url, { settings: settings() })).rejects.toMatchObject({ code: 'MODEL_CORRUPT' });
-  expect(await fetchText(`${url}.none`, { settings: settings() })).toBeNull();
-  expect(await parts()).toEqual([]);
 });

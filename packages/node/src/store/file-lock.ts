@@ -3,7 +3,7 @@
  * held; of a process that died, or sleeps for long, it is taken away. Who lost it finds out before the next write.
  */
 import { randomUUID } from 'node:crypto';
-import { open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { open, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { WaitOptions } from '@mclip/core/adapter';
 import { nullWhenMissing } from './storage-error.js';
@@ -32,7 +32,7 @@ export class FileLock {
     const watch = new HolderWatch();
     for (let poll = 10; ; poll = Math.min(LONGEST_POLL, poll * 2)) {
       signal?.throwIfAborted();
-      const token = JSON.stringify({ pid: process.pid, host: hostname(), id: randomUUID() });
+      const token = newToken();
       if (await create(path, token)) return new FileLock(path, token);
       const holder = await readHolder(path);
       if (holder === null) continue;
@@ -81,6 +81,8 @@ class HolderWatch {
   }
 }
 
+const newToken = () => JSON.stringify({ pid: process.pid, host: hostname(), id: randomUUID() });
+
 /** For certain: a process of this machine that is gone. */
 function hasDied(token: string): boolean {
   try {
@@ -121,11 +123,22 @@ async function readHolder(path: string): Promise<Holder | null> {
   return token === null || seen === null ? null : { token, beat: seen.mtimeMs };
 }
 
-/** Of several who find the same dead holder, one gets the file; who gets a living one's by mistake gives it back. */
+/**
+ * Of several who find the same dead holder only one at a time may remove its file, and only while it is still there:
+ * removed by its name alone, it could be the next holder's by then.
+ */
 async function takeAway(path: string, deadToken: string): Promise<void> {
-  const taken = `${path}.${randomUUID()}`;
-  await rename(path, taken).catch(nullWhenMissing);
-  const token = await readFile(taken, 'utf8').catch(nullWhenMissing);
-  if (token !== null && token !== deadToken) await create(path, token);
-  await rm(taken, { force: true });
+  const turn = `${path}.turn`;
+  if (!(await create(turn, newToken()))) {
+    const other = await readHolder(turn);
+    const isStuck = other !== null && (hasDied(other.token) || Date.now() - other.beat > STALE);
+    if (isStuck) await rm(turn, { force: true });
+    else await new Promise((resolve) => setTimeout(resolve, 5));
+    return;
+  }
+  try {
+    if ((await readHolder(path))?.token === deadToken) await rm(path, { force: true });
+  } finally {
+    await rm(turn, { force: true });
+  }
 }

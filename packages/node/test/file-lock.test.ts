@@ -1,0 +1,42 @@
+/** The lock that processes share: one holder at a time, also when many find the file of one that died. */
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { childScript } from '../../../test/support/fetch-process.js';
+
+const gone = spawnSync(process.execPath, ['-e', '']).pid;
+let script: string;
+
+beforeAll(async () => {
+  script = await childScript(fileURLToPath(new URL('./support/lock-child.ts', import.meta.url)));
+});
+afterAll(() => rm(join(script, '..'), { recursive: true }));
+
+test.each([
+  ['nobody', []],
+  ['one that died', ['']],
+  ['one that died, and of one that died while it took that away', ['', '.turn']],
+])(
+  'of 10 processes that want the lock of %s, each has it alone',
+  async (_, left) => {
+    const folder = await mkdtemp(join(tmpdir(), 'mclip-lock-'));
+    const locks = Array.from({ length: 60 }, (_, index) => join(folder, `${index}.lock`));
+    for (const [index, path] of locks.entries()) {
+      for (const end of left) await writeFile(path + end, JSON.stringify({ pid: gone, host: hostname(), id: index }));
+    }
+    const children = Array.from({ length: 10 }, () => spawn(process.execPath, [script, ...locks]));
+    await Promise.all(children.map(({ stdout }) => once(stdout, 'data')));
+    const shared = children.map(async ({ stdin, stdout }) => {
+      stdin.write('go');
+      return Number(String((await once(stdout, 'data'))[0]));
+    });
+    expect(await Promise.all(shared)).toEqual(children.map(() => 0));
+    expect(await readdir(folder)).toEqual([]);
+    await rm(folder, { recursive: true });
+  },
+  60_000,
+);
