@@ -16,7 +16,15 @@ export type Session = Pick<InferenceSession, 'run' | 'inputNames' | 'outputNames
 export type DeviceName = 'cpu' | 'cuda' | 'coreml' | 'dml' | 'webgpu' | 'wasm';
 
 /** A model file as a session takes it: a path (Node) or its bytes. */
-export type ModelFile = string | Uint8Array | Blob;
+export type ModelFile = string | Uint8Array | Blob | SplitFile;
+
+/** Of bytes: a graph and the weights that it has in a file beside it. */
+export interface SplitFile {
+  graph: Uint8Array | Blob;
+  data: Uint8Array | Blob;
+  /** The file of the weights, as the graph names it. */
+  path: string;
+}
 
 /** An image that can cross to a worker. `native` holds what only that platform's decoder knows (an `ImageBitmap`). */
 export interface PortableImage {

@@ -15,6 +15,8 @@ import { openFile } from './open-file.js';
 
 export const nodeRuntime: Runtime = { createSession, openFile, decodeImage, OutputTensor: Tensor };
 
+const UNLISTED = ". A file with a graph's weights lies beside it and is in the manifest as the graph's `data`.";
+
 async function createSession(file: ModelFile, wanted: SessionOptions): Promise<Session> {
   const { device, numThreads, lean = false } = wanted;
   const options: InferenceSession.SessionOptions = {
@@ -47,7 +49,8 @@ async function createSession(file: ModelFile, wanted: SessionOptions): Promise<S
     if (device !== 'cpu') {
       throw new MclipError('DEVICE_UNAVAILABLE', `Device '${device}' cannot run ${file}: ${message}`, { cause });
     }
-    throw new MclipError('MODEL_CORRUPT', `onnxruntime cannot load ${file}: ${message}`, { cause });
+    const advice = /external data/i.test(message) ? UNLISTED : '';
+    throw new MclipError('MODEL_CORRUPT', `onnxruntime cannot load ${file}: ${message}${advice}`, { cause });
   }
 }
 

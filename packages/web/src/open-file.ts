@@ -1,7 +1,10 @@
 /** Files of which parts are read: blobs, which the browser keeps on disk, or bytes. */
-import { MclipError, type ModelFile, type RandomAccess } from '@mclip/core/adapter';
+import { MclipError, type ModelFile, type RandomAccess, type SplitFile } from '@mclip/core/adapter';
+
+export const isSplit = (file: ModelFile): file is SplitFile => typeof file === 'object' && 'graph' in file;
 
 export async function openFile(file: ModelFile): Promise<RandomAccess> {
+  if (isSplit(file)) return openFile(file.graph);
   const blob = file instanceof Uint8Array ? null : (file as Blob);
   const size = blob?.size ?? (file as Uint8Array).length;
   return {

@@ -10,7 +10,7 @@ import {
   type SessionOptions,
 } from '@mclip/core/adapter';
 import { decodeImage } from './decode-image.js';
-import { openFile } from './open-file.js';
+import { isSplit, openFile } from './open-file.js';
 import { WASM_FILES } from './runtime-settings.js';
 
 type WebDevice = keyof typeof WASM_FILES;
@@ -52,6 +52,7 @@ async function createSession(file: ModelFile, options: SessionOptions, settings:
             executionProviders: [device],
             graphOptimizationLevel: 'all',
             logSeverityLevel: 3,
+            ...(isSplit(file) && { externalData: [file] }),
             ...(onGpu.length > 0 && { preferredOutputLocation: Object.fromEntries(onGpu) }),
           }),
         );
@@ -67,7 +68,8 @@ async function createSession(file: ModelFile, options: SessionOptions, settings:
       release: () => inTurn(() => session.release()),
     };
   } catch (cause) {
-    throw MclipError.isInstance(cause) ? cause : typedError(cause, device, wasm);
+    if (MclipError.isInstance(cause)) throw cause;
+    throw (await import('./session-error.js')).sessionError(cause, device, wasm);
   }
 }
 
@@ -98,6 +100,7 @@ async function lossGuard(device: WebDevice, env: Onnxruntime['env']) {
 }
 
 async function bytesOf(file: ModelFile): Promise<Uint8Array> {
+  if (isSplit(file)) return bytesOf(file.graph);
   return file instanceof Uint8Array ? file : new Uint8Array(await (file as Blob).arrayBuffer());
 }
 
@@ -123,25 +126,6 @@ async function importOnnxruntime(device: WebDevice, settings: RuntimeSettings): 
       { cause },
     );
   }
-}
-
-function typedError(cause: unknown, device: WebDevice, wasm: string | undefined): MclipError {
-  const why = message(cause);
-  if (/no available backend|initWasm|wasm streaming compile|WebAssembly.*(fetch|compile|instantiate)/i.test(why)) {
-    return new MclipError(
-      'DEVICE_UNAVAILABLE',
-      `onnxruntime's ${WASM_FILES[device]} did not start${wasm === undefined ? '' : ` from ${wasm}`}: ${why}. ` +
-        "If it is not served, set wasmPaths to the folder it is in; a Content-Security-Policy needs 'wasm-unsafe-eval'.",
-      { cause },
-    );
-  }
-  if (cause instanceof RangeError || /bad_alloc|out of memory|allocation failed/i.test(why)) {
-    return new MclipError('OUT_OF_MEMORY', `No memory for a session: ${why}`, { cause });
-  }
-  if (device === 'webgpu' && !/protobuf/i.test(why)) {
-    return new MclipError('DEVICE_UNAVAILABLE', `Device 'webgpu' cannot run this model: ${why}`, { cause });
-  }
-  return new MclipError('MODEL_CORRUPT', `onnxruntime cannot load this model: ${why}`, { cause });
 }
 
 const message = (error: unknown) => (error instanceof Error ? error.message : String(error));

@@ -10,6 +10,7 @@ import type { Host, Restart } from '../model/host.js';
 import type { LocatedModel } from '../model/locate.js';
 import type { Dtype, GraphName, ManifestFile } from '../model/manifest.js';
 import { DownloadProgress, type OnProgress } from '../model/progress.js';
+import { fetchSplit, withWeights } from '../model/split-file.js';
 import type { DeviceName, FetchOptions, ModelFile, Platform } from '../platform.js';
 import type { ClipEncoder } from './encoder.js';
 import { placeGraph } from './place-graph.js';
@@ -114,7 +115,7 @@ export class ClipGraphs {
 
   /** Over all graphs, whose sizes are known before the first byte is fetched. */
   async #progressOf(graphs: GraphName[], onProgress: OnProgress | undefined): Promise<DownloadProgress> {
-    const files = graphs.map((graph) => this.#file(graph));
+    const files = withWeights(graphs.map((graph) => this.#file(graph)));
     const located = await Promise.all(files.map((file) => this.#parts.located.locate(file)));
     return new DownloadProgress(
       onProgress,
@@ -130,14 +131,14 @@ export class ClipGraphs {
     const { settings, platform, located } = this.#parts;
     const { tokenizer } = located.manifest.text;
     const file = this.#file(graph);
-    const onBytes = (await progress).of(file.file);
+    const shown = await progress;
     const tokenizerFile = graph === 'text' && tokenizer !== 'clip' ? tokenizer : null;
     const tokenizerAt =
       tokenizerFile && (await located.locate({ file: tokenizerFile.file, bytes: null, sha256: tokenizerFile.sha256 }));
-    const fetchGraph = async (options: Omit<FetchOptions, 'settings'>) =>
-      platform.fetchFile(await located.locate(file), { settings, ...options });
+    const fetchGraph = (options: (one: ManifestFile) => Omit<FetchOptions, 'settings'>) =>
+      fetchSplit(file, async (one) => platform.fetchFile(await located.locate(one), { settings, ...options(one) }));
     const [modelFile, tokenizerJson] = await Promise.all([
-      fetchGraph({ signal, onBytes }),
+      fetchGraph((one) => ({ signal, onBytes: shown.of(one.file) })),
       tokenizerAt && platform.fetchText(tokenizerAt.url, { ...tokenizerAt, settings, signal, keep: true }),
     ]);
     if (tokenizerAt !== null && tokenizerJson === null) {
@@ -145,7 +146,7 @@ export class ClipGraphs {
     }
     let fetched: ModelFile | null = modelFile;
     const take = async () => {
-      const taken = fetched ?? fetchGraph({});
+      const taken = fetched ?? fetchGraph(() => ({}));
       fetched = null; // its bytes are moved to the worker
       return taken;
     };

@@ -8,6 +8,7 @@ import { vlmFamily } from '../vlm/vlm-presets.js';
 import { type LocatedModel, locateModel, type ModelSpec } from './locate.js';
 import type { Manifest, ManifestFile } from './manifest.js';
 import { clipFamily } from './presets.js';
+import { withWeights } from './split-file.js';
 
 /**
  * `available`: every file that a classifier (both towers) or a captioner needs by default is on this machine;
@@ -35,7 +36,7 @@ export async function availability(
   for (const { located, files } of variants) {
     const missing: FetchedFile[] = [];
     let isBroken = false;
-    for (const file of files.flatMap((graph) => (graph.data === undefined ? [graph] : [graph, graph.data]))) {
+    for (const file of withWeights(files)) {
       const at = await located.locate(file).catch(isNo);
       const code = typeof at === 'string' ? at : await platform.fetchFile(at, options).then(() => null, isNo);
       if (typeof at !== 'string' && code === 'OFFLINE') missing.push(at);

@@ -8,6 +8,7 @@ import { Host, type Restart } from '../model/host.js';
 import { type LocatedModel, locateModel } from '../model/locate.js';
 import type { ManifestFile } from '../model/manifest.js';
 import { DownloadProgress } from '../model/progress.js';
+import { fetchSplit, withWeights } from '../model/split-file.js';
 import type { ModelFile, Platform, RuntimeSettings } from '../platform.js';
 import { type CaptionerOptions, check, DEFAULT_CAPTIONER, type ViewOptions, viewOf } from './captioner-options.js';
 import { chooseRows, type VlmDtypes, vlmFiles } from './choose-vlm-dtype.js';
@@ -175,19 +176,13 @@ async function fetchFiles(
   const [visionGraph, decoderGraph, rowFile] = wanted;
   // sizes are known before the first byte is fetched
   const progress = Promise.all(
-    wanted
-      .flatMap((file) => (file.data === undefined ? [file] : [file, file.data]))
-      .map(async (file) => ({ file: file.file, bytes: (await located.locate(file)).bytes })),
+    withWeights(wanted).map(async (file) => ({ file: file.file, bytes: (await located.locate(file)).bytes })),
   ).then((sizes) => new DownloadProgress(options.onProgress, sizes));
-  const fetchOne = async (file: ManifestFile): Promise<ModelFile> => {
-    const onBytes = (await progress).of(file.file);
-    const data = file.data === undefined ? null : fetchOne(file.data);
-    const [fetched] = await Promise.all([
-      platform.fetchFile(await located.locate(file), { settings, signal, onBytes }),
-      data, // onnxruntime finds it beside the graph
-    ]);
-    return fetched;
-  };
+  const fetchFile = (file: ManifestFile): Promise<ModelFile> =>
+    fetchSplit(file, async (one) => {
+      const onBytes = (await progress).of(one.file);
+      return platform.fetchFile(await located.locate(one), { settings, signal, onBytes });
+    });
   const fetchTokenizer = async () => {
     const at = await located.locate({ file: tokenizer.file, bytes: null, sha256: tokenizer.sha256 });
     const text = await platform.fetchText(at.url, { ...at, settings, signal, keep: true });
@@ -195,10 +190,10 @@ async function fetchFiles(
     return text;
   };
   const fetchRows = async (): Promise<VlmLoadRequest['rows']> => {
-    const file = await fetchOne(rowFile);
+    const file = await fetchFile(rowFile);
     return rowDtype === null ? { graph: file } : { file, dtype: rowDtype };
   };
-  const files = [fetchOne(visionGraph), fetchOne(decoderGraph), fetchRows(), fetchTokenizer()] as const;
+  const files = [fetchFile(visionGraph), fetchFile(decoderGraph), fetchRows(), fetchTokenizer()] as const;
   for (const file of files) file.catch((error) => stop.abort(error)); // one that fails takes the others along
   try {
     const [visionFile, decoderFile, rows, tokenizerJson] = await Promise.all(files);

@@ -10,5 +10,7 @@ export function ownedParts({ source }: PortableImage): Transferable[] {
 }
 
 /** The bytes of a fetched file belong to whoever fetched it. */
-export const ownedBytes = (file: ModelFile): Transferable[] =>
-  file instanceof Uint8Array ? [file.buffer as ArrayBuffer] : [];
+export function ownedBytes(file: ModelFile): Transferable[] {
+  if (file instanceof Uint8Array) return [file.buffer as ArrayBuffer];
+  return typeof file === 'object' && 'graph' in file ? [file.graph, file.data].flatMap(ownedBytes) : [];
+}
