@@ -1,6 +1,7 @@
 /** transformers.js on the files of one of our model folders, as its documentation runs FastVLM. */
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { peerCaptions } from './caption-loops.mjs';
 
 let made = 0;
 const SUFFIX = { fp32: '', fp16: '_fp16', q4: '_q4', q8: '_quantized' };
@@ -39,38 +40,8 @@ export async function createPeer(folder, dtypes, decoderFile) {
     dtype: { vision_encoder: 'fp32', embed_tokens: embedDtype, decoder_model_merged: dtypes.decoder },
     device: 'cpu',
   });
-  nameBatch(model.sessions.decoder_model_merged);
 
-  return async (picture, question, tokens) => {
-    const text =
-      `<|im_start|>system\n${manifest.prompt.system}<|im_end|>\n<|im_start|>user\n<image>\n${question}<|im_end|>\n` +
-      '<|im_start|>assistant\n';
-    const startedAt = performance.now();
-    const image = await load_image(picture);
-    const inputs = await processor(image, text, { add_special_tokens: false });
-    const at = [];
-    const streamer = new TextStreamer(processor.tokenizer, {
-      skip_prompt: true,
-      callback_function: () => {},
-      token_callback_function: () => at.push(performance.now()),
-    });
-    await model.generate({ ...inputs, max_new_tokens: tokens, do_sample: false, streamer });
-    const times = at.slice(-tokens);
-    if (at.length < tokens) throw new Error(`${at.length} tokens`); // it ended early
-    return {
-      timeToFirstTokenMs: times[0] - startedAt,
-      tokensPerSecond: tokens > 1 ? ((tokens - 1) * 1000) / (times.at(-1) - times[0]) : 0,
-    };
-  };
-}
-
-/** It makes the first, empty cache from the graph's names of dimensions, and knows one name for the batch. */
-function nameBatch(session) {
-  const inputMetadata = session.inputMetadata.map((input) => ({
-    ...input,
-    shape: input.shape.map((dim, axis) => (axis === 0 && typeof dim === 'string' ? 'batch_size' : dim)),
-  }));
-  Object.defineProperty(session, 'inputMetadata', { value: inputMetadata });
+  return peerCaptions({ processor, model, load_image, TextStreamer }, manifest.prompt.system);
 }
 
 /** Where the folder has no such file. */

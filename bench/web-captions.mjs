@@ -72,7 +72,7 @@ export async function measureCaptions(onTabs, rows) {
       rows.push(row(`${what}, the peer on the same file`, 'tokens/s', speeds.ours, speeds.q8, speeds.bare));
       rows.push(row(`${what}, the peer on q4`, 'tokens/s', speeds.ours, speeds.q4, speeds.bare));
 
-      const first = (tab) => async () => (await run(tab, short, 1)()).firstTokenMs;
+      const first = (tab) => async () => (await run(tab, short, 1)()).timeToFirstTokenMs;
       const times = await alternate({ ours: first(ours), q8: first(q8), q4: first(q4) }, rounds, 1);
       const firstWhat = `${name}, first token, ${size} px, a short question`;
       rows.push(row(`${firstWhat}, the peer on the same files`, 'ms', times.ours, times.q8));

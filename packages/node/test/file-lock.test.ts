@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { childScript } from '../../../test/support/fetch-process.js';
+import { heirOf } from '../src/store/file-lock.js';
 
 const gone = spawnSync(process.execPath, ['-e', '']).pid;
 let script: string;
@@ -17,16 +18,20 @@ beforeAll(async () => {
 afterAll(() => rm(join(script, '..'), { recursive: true }));
 
 test.each([
-  ['nobody', []],
-  ['one that died', ['']],
-  ['one that died, and of one that died while it took that away', ['', '.turn']],
+  ['nobody', 0],
+  ['one that died', 1],
+  ['one that died, and of two heirs that died too', 3],
 ])(
   'of 10 processes that want the lock of %s, each has it alone',
-  async (_, left) => {
+  async (_, dead) => {
     const folder = await mkdtemp(join(tmpdir(), 'mclip-lock-'));
     const locks = Array.from({ length: 60 }, (_, index) => join(folder, `${index}.lock`));
-    for (const [index, path] of locks.entries()) {
-      for (const end of left) await writeFile(path + end, JSON.stringify({ pid: gone, host: hostname(), id: index }));
+    for (const path of locks) {
+      for (let own = path, generation = 0; generation < dead; generation++) {
+        const token = JSON.stringify({ pid: gone, host: hostname(), id: generation });
+        await writeFile(own, token);
+        own = heirOf(path, token);
+      }
     }
     const children = Array.from({ length: 10 }, () => spawn(process.execPath, [script, ...locks]));
     await Promise.all(children.map(({ stdout }) => once(stdout, 'data')));

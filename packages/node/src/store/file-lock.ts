@@ -1,8 +1,10 @@
 /**
  * A lock between processes: a file that only one of them can create. It tells who holds it, and is touched while it is
- * held; of a process that died, or sleeps for long, it is taken away. Who lost it finds out before the next write.
+ * held. Of a process that died, or sleeps for long, it is inherited: exactly one process can create the heir's file, as
+ * it is named after the dead one's token. So holders form a chain of which the last one counts, and a file is removed by
+ * nobody but the last holder, the first one first. Who lost the lock finds out before the next write.
  */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { open, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { WaitOptions } from '@mclip/core/adapter';
@@ -16,15 +18,15 @@ const LONGEST_POLL = 250;
 export class LostLock extends Error {}
 
 export class FileLock {
-  readonly #path: string;
+  readonly #first: string;
   readonly #token: string;
   readonly #heartbeat: NodeJS.Timeout;
   #checkedAt = Date.now();
 
-  private constructor(path: string, token: string) {
-    this.#path = path;
+  private constructor(first: string, own: string, token: string) {
+    this.#first = first;
     this.#token = token;
-    this.#heartbeat = setInterval(() => void utimes(path, new Date(), new Date()).catch(() => {}), HEARTBEAT).unref();
+    this.#heartbeat = setInterval(() => void utimes(own, new Date(), new Date()).catch(() => {}), HEARTBEAT).unref();
   }
 
   /** @throws the signal's reason, or what the file system says */
@@ -32,38 +34,46 @@ export class FileLock {
     const watch = new HolderWatch();
     for (let poll = 10; ; poll = Math.min(LONGEST_POLL, poll * 2)) {
       signal?.throwIfAborted();
-      const token = newToken();
-      if (await create(path, token)) return new FileLock(path, token);
-      const holder = await readHolder(path);
-      if (holder === null) continue;
-      if (watch.isDead(holder)) await takeAway(path, holder.token);
-      else {
+      const token = JSON.stringify({ pid: process.pid, host: hostname(), id: randomUUID() });
+      if (await create(path, token)) return new FileLock(path, path, token);
+      const holders = await chain(path);
+      const last = holders.at(-1);
+      if (last === undefined) continue;
+      if (watch.isDead(last)) {
+        const own = heirOf(path, last.token);
+        if (!(await create(own, token))) continue;
+        if ((await readHolder(path))?.token === holders[0]!.token) return new FileLock(path, own, token);
+        await rm(own, { force: true }); // the chain was given up in the meantime
+      } else {
         onWait?.();
         await new Promise((resolve) => setTimeout(resolve, poll * (0.5 + Math.random() / 2)));
       }
     }
   }
 
-  /** @throws {LostLock} when somebody took it away. Cheap to call often. */
+  /** @throws {LostLock} when somebody inherited it. Cheap to call often. */
   async check(): Promise<void> {
     if (Date.now() - this.#checkedAt < HEARTBEAT) return;
-    if ((await readHolder(this.#path))?.token !== this.#token) throw new LostLock();
+    if ((await chain(this.#first)).at(-1)?.token !== this.#token) throw new LostLock();
     this.#checkedAt = Date.now();
   }
 
   async release(): Promise<void> {
     clearInterval(this.#heartbeat);
-    if ((await readHolder(this.#path).catch(() => null))?.token === this.#token) await rm(this.#path, { force: true });
+    const holders = await chain(this.#first).catch(() => []);
+    if (holders.at(-1)?.token !== this.#token) return;
+    for (const { path } of holders) await rm(path, { force: true });
   }
 }
 
 /** Whether somebody who lives holds it. */
 export async function isHeld(path: string): Promise<boolean> {
-  const holder = await readHolder(path);
-  return holder !== null && !new HolderWatch().isDead(holder) && Date.now() - holder.beat < STALE;
+  const last = (await chain(path)).at(-1);
+  return last !== undefined && !new HolderWatch().isDead(last) && Date.now() - last.beat < STALE;
 }
 
 interface Holder {
+  path: string;
   token: string;
   /** Modification time: only its changes count, whatever clock the disk has. */
   beat: number;
@@ -80,8 +90,6 @@ class HolderWatch {
     return hasDied(holder.token) || performance.now() - this.#since > STALE;
   }
 }
-
-const newToken = () => JSON.stringify({ pid: process.pid, host: hostname(), id: randomUUID() });
 
 /** For certain: a process of this machine that is gone. */
 function hasDied(token: string): boolean {
@@ -115,30 +123,23 @@ async function create(path: string, token: string): Promise<boolean> {
   }
 }
 
+/** Who created the file, who inherited it, and so on. */
+async function chain(path: string): Promise<Holder[]> {
+  const holders: Holder[] = [];
+  for (let next = path; ; next = heirOf(path, holders.at(-1)!.token)) {
+    const holder = await readHolder(next);
+    if (holder === null) return holders;
+    holders.push(holder);
+  }
+}
+
+export const heirOf = (path: string, token: string) =>
+  `${path}.${createHash('sha256').update(token).digest('hex').slice(0, 16)}`;
+
 async function readHolder(path: string): Promise<Holder | null> {
   const [token, seen] = await Promise.all([
     readFile(path, 'utf8').catch(nullWhenMissing),
     stat(path).catch(nullWhenMissing),
   ]);
-  return token === null || seen === null ? null : { token, beat: seen.mtimeMs };
-}
-
-/**
- * Of several who find the same dead holder only one at a time may remove its file, and only while it is still there:
- * removed by its name alone, it could be the next holder's by then.
- */
-async function takeAway(path: string, deadToken: string): Promise<void> {
-  const turn = `${path}.turn`;
-  if (!(await create(turn, newToken()))) {
-    const other = await readHolder(turn);
-    const isStuck = other !== null && (hasDied(other.token) || Date.now() - other.beat > STALE);
-    if (isStuck) await rm(turn, { force: true });
-    else await new Promise((resolve) => setTimeout(resolve, 5));
-    return;
-  }
-  try {
-    if ((await readHolder(path))?.token === deadToken) await rm(path, { force: true });
-  } finally {
-    await rm(turn, { force: true });
-  }
+  return token === null || seen === null ? null : { path, token, beat: seen.mtimeMs };
 }
