@@ -1,11 +1,15 @@
 """A whole folder, of tiny models: what is in it, and that other runtimes' names and formats are right."""
 
+import base64
 import json
 
 import numpy as np
+import onnx
 import open_clip
 import pytest
+import timm
 import torch
+from canary_picture import canary_picture
 from onnxruntime import InferenceSession
 from tokenizers import Tokenizer
 
@@ -48,6 +52,34 @@ def test_the_preprocessor_is_the_manifests(folders):
     manifest, config = (json.loads((folders["tiny-clip"] / name).read_text()) for name in ("mclip.json", "preprocessor_config.json"))
     assert config["size"] == {"shortest_edge": manifest["image"]["size"]} and config["image_mean"] == manifest["image"]["mean"]
     assert config["resample"] == 2 and manifest["image"]["interpolation"] == "bilinear"
+
+
+def test_the_manifest_says_how_graphs_are_fed(folders):
+    manifest = json.loads((folders["tiny-clip"] / "mclip.json").read_text())
+    assert manifest["image"] == {"size": 128, "fit": "crop", "interpolation": "bilinear", "mean": [0, 0, 0], "std": [1, 1, 1]}
+    assert manifest["text"] == {"tokenizer": "clip", "contextLength": 77, "padId": 0}
+    network = random_clip(CLIPS["tiny-clip"], int(SEEDS["tiny-clip"]))
+    assert manifest["logitScale"] == pytest.approx(float(network.logit_scale.exp()), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["tiny-clip", "tiny-clip-vit"])
+def test_the_canary_is_what_the_files_answer(folders, name):
+    manifest = json.loads((folders[name] / "mclip.json").read_text())
+    canary, ids = manifest["canary"], np.zeros((1, 77), np.int64)
+    assert canary["pattern"] == 1 and canary["text"]["inputText"] == "a photo of a cat."
+    ids[0, :8] = [49406, 320, 1125, 539, 320, 2368, 269, 49407]
+    given = {"vision": (canary_picture(manifest["image"]["size"]), canary["vision"]), "text": (ids, canary["text"]["embedding"])}
+    for tower, (value, encoded) in given.items():
+        session = InferenceSession(folders[name] / f"onnx/{tower}_model.onnx")
+        [answer] = session.run([manifest["graphs"][tower]["output"]], {manifest["graphs"][tower]["input"]: value})[0]
+        expected = np.frombuffer(base64.b64decode(encoded), "<f4")
+        assert np.abs(answer / np.linalg.norm(answer) - expected).max() < 1e-4
+
+
+def test_branches_that_exist_for_training_only_are_joined(folders):
+    graph = onnx.load(folders["tiny-clip"] / "onnx/vision_model.onnx").graph
+    deployed = timm.create_model("fastvit_mclip_tiny", inference_mode=True)
+    assert sum(node.op_type == "Conv" for node in graph.node) == sum(isinstance(part, torch.nn.Conv2d) for part in deployed.modules())
 
 
 @pytest.mark.parametrize("text", TEXTS)

@@ -3,8 +3,10 @@
 import json
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from canary_picture import canary_picture
 
 from mclip_export import data_file, fastvlm_network, qwen2_tokenizer_file
 from mclip_export.__main__ import main
@@ -53,6 +55,37 @@ def test_verify_notices_other_weights(exported, tmp_path):
     (other / "mclip.json").write_text(json.dumps(manifest))
     with pytest.raises(SystemExit, match="vision fp32 differs from PyTorch"):
         main(["verify", str(other)])
+
+
+def test_the_canary_is_what_the_files_answer(exported):
+    manifest = json.loads((exported / "mclip.json").read_text())
+    canary, size = manifest["canary"], manifest["canary"]["size"]
+    [features] = make_session(exported / "vision_encoder.onnx").run(None, {"pixel_values": canary_picture(size)})
+    tokenizer = qwen2_tokenizer_file.load((exported / "tokenizer.json").read_text())
+    assert canary["question"] == manifest["prompt"]["caption"] == "Describe the image in one sentence."
+    before, after = (
+        tokenizer.encode(text, add_special_tokens=False).ids
+        for text in (
+            f"<|im_start|>system\n{manifest['prompt']['system']}<|im_end|>\n<|im_start|>user\n",
+            f"\n{canary['question']}<|im_end|>\n<|im_start|>assistant\n",
+        )
+    )
+    assert canary["tokens"] == len(before) + features.shape[1] + len(after)
+    embed = make_session(exported / "embed_tokens_fp16.onnx")
+    rows = [embed.run(None, {"input_ids": np.array([ids], np.int64)})[0] for ids in (before, after)]
+    embeds = np.concatenate([rows[0], features, rows[1]], 1)
+    decoder = make_session(exported / "decoder_model_merged.onnx")
+    empty = {i.name: np.zeros((1, i.shape[1], 0, i.shape[3]), np.float32) for i in decoder.get_inputs()[2:]}
+    feeds = {"inputs_embeds": embeds, "attention_mask": np.ones(embeds.shape[:2], np.int64), **empty}
+    logits = decoder.run(["logits"], feeds)[0][0, 0]
+    assert np.argsort(-logits, kind="stable")[: len(canary["best"])].tolist() == canary["best"]
+    assert np.abs(logits[canary["best"]] - canary["logits"]).max() < 1e-3
+
+
+def test_branches_that_exist_for_training_only_are_joined(exported):
+    graph = onnx.load(exported / "vision_encoder.onnx").graph
+    deployed = VisionEncoder(TINY, deployed=True)
+    assert sum(node.op_type == "Conv" for node in graph.node) == sum(isinstance(part, torch.nn.Conv2d) for part in deployed.modules())
 
 
 def test_the_hubs_configuration_is_there(exported):
