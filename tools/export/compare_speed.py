@@ -22,9 +22,9 @@ def main(folder: Path, rounds=60):
         value = rng.random(shape, np.float32) if first.type == "tensor(float)" else rng.integers(1, 40_000, shape)
         times = {dtype: [] for dtype in sessions}
         for _ in range(rounds):
-            for dtype, session in sessions.items():
+            for dtype in rng.permutation(list(sessions)):  # one after the other in a fixed order would favour some
                 start = time.perf_counter()
-                session.run(None, {first.name: value})
+                sessions[dtype].run(None, {first.name: value})
                 times[dtype].append(1000 * (time.perf_counter() - start))
         medians = {dtype: float(np.median(spent[5:])) for dtype, spent in times.items()}
         ratios = {dtype: median / medians["fp32"] for dtype, median in medians.items()}
