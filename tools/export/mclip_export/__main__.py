@@ -10,13 +10,15 @@ APPLE_LICENCE = {
     "id": "apple-amlr",
     "notice": "Apple Machine Learning Research Model License: research purposes only, no commercial use or product development.",
 }
+UNKNOWN_LICENCE = {"id": "unknown", "notice": "the licence of the checkpoint that this was made of"}
 RANDOM_LICENCE = {"id": "MIT", "notice": "random weights, for tests"}
 
 
 def arguments(argv):
     parser = argparse.ArgumentParser(prog="python -m mclip_export", description="Checkpoints to ONNX model folders for mclip.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command, of, dtypes in (("vlm", "a FastVLM", "fp32,fp16,w8,q8,q4,q4f16"), ("clip", "a MobileCLIP", "fp32,fp16,w8")):
+    kinds = (("vlm", "a FastVLM", "fp32,fp16,w8,q8,q4,q4f16"), ("clip", "a MobileCLIP or a CLIP of open_clip", "fp32,fp16,w8"))
+    for command, of, dtypes in kinds:
         sub = commands.add_parser(command, help=f"export {of}")
         sub.add_argument("--model", required=True, help="its name; an unknown one lists all")
         weights = sub.add_mutually_exclusive_group(required=True)
@@ -25,6 +27,7 @@ def arguments(argv):
         sub.add_argument("--out", type=Path, required=True, help="model folder to write")
         sub.add_argument("--dtype", default=dtypes, help=f"comma-separated, of {dtypes}")
         if command == "clip":
+            sub.add_argument("--tag", help="of a model of open_clip, whose weights: preprocessing and QuickGELU follow it")
             sub.add_argument("--dense", action="store_true", help="the vision graph also gives an embedding per place, for heat maps")
     commands.choices["vlm"].add_argument("--resolution", type=int, metavar="PIXELS", help="side of the largest picture; by default 1024")
     verify = commands.add_parser("verify", help="compare a model folder with PyTorch and with its own fp32 files")
@@ -66,8 +69,8 @@ def run_clip(options):
     from .export_clip import DTYPES, export_clip
 
     dtypes = chosen_dtypes(options.dtype, DTYPES)
-    model, network, source = clip_network(options.model, options.checkpoint, options.random_weights)
-    licence = APPLE_LICENCE if options.checkpoint else RANDOM_LICENCE
+    model, network, source = clip_network(options.model, options.checkpoint, options.random_weights, options.tag)
+    licence = (APPLE_LICENCE if model.apple else UNKNOWN_LICENCE) if options.checkpoint else RANDOM_LICENCE
     name = model.folder if options.checkpoint else f"{model.folder}-random"
     print_files(export_clip(network, model, options.out, dtypes, licence, source, name, options.dense))
 

@@ -2,34 +2,41 @@
 
 from dataclasses import dataclass
 
+from . import open_clip_models
 from .errors import ExportError
+
+FITS = {"shortest": "crop", "squash": "squash"}  # open_clip's word -> the manifest's
 
 
 @dataclass(frozen=True)
 class ClipModel:
     name: str  # as published
     architecture: str  # in open_clip
-    tag: str  # of open_clip's pretrained table, for mean, std and interpolation
+    tag: str | None  # of open_clip's pretrained table, for mean, std and interpolation
     convolutional_text: bool = False  # MobileCLIP-S0's text tower, which open_clip does not have
     described_by: str | None = None  # whose preprocessing, where open_clip has no entry
     released: bool = True  # False: a small stand-in for tests
+    apple: bool = True
 
     @property
     def folder(self):
         return self.name.lower()
 
     def preprocessing(self):
-        """size, mean, std, interpolation"""
+        """size, fit, mean, std, interpolation"""
         import open_clip
-        from open_clip.pretrained import get_pretrained_cfg
 
         from . import tiny_clips  # noqa: F401  (makes them known to open_clip)
 
-        table = get_pretrained_cfg(self.described_by or self.architecture, self.tag)
-        if table["resize_mode"] != "shortest":
+        table = open_clip_models.recipe(self.described_by or self.architecture, self.tag)
+        if table["resize_mode"] not in FITS:
             raise ExportError(f"{self.name} resizes by '{table['resize_mode']}', which the manifest has no word for.")
-        size = open_clip.get_model_config(self.architecture)["vision_cfg"]["image_size"]
-        return {"size": size, **{key: table[key] for key in ("mean", "std", "interpolation")}}
+        size = open_clip.get_model_config(self.architecture)["vision_cfg"].get("image_size", 224)
+        return {"size": size, "fit": FITS[table["resize_mode"]], **{key: table[key] for key in ("mean", "std", "interpolation")}}
+
+    @property
+    def quick_gelu(self):
+        return not self.apple and open_clip_models.recipe(self.architecture, self.tag)["quick_gelu"]
 
 
 CLIPS = {
@@ -49,8 +56,16 @@ CLIPS = {
 }
 
 
-def clip_model(name: str):
+def clip_model(name: str, tag: str | None = None, of_checkpoint=False):
+    """Apple's by their published names, others by open_clip's. `tag`: whose weights, for those of open_clip."""
     found = next((model for model in CLIPS.values() if name.lower() == model.folder), None)
+    if found is None and (known := open_clip_models.names().get(name.lower())):
+        obstacle = open_clip_models.obstacle(known)
+        if obstacle:
+            raise ExportError(f"{known} cannot be exported for mclip: {obstacle}.")
+        return ClipModel(known, known, open_clip_models.checked_tag(known, tag, of_checkpoint), apple=False)
     if found is None:
-        raise ExportError(f"Unknown CLIP model '{name}'. Known: {', '.join(CLIPS)}.")
+        raise ExportError(f"Unknown CLIP model '{name}'. Known: {', '.join(CLIPS)}, and open_clip's names, such as ViT-B-32.")
+    if tag is not None and tag != found.tag:
+        raise ExportError(f"--tag is for models of open_clip; {found.name} has one recipe.")
     return found

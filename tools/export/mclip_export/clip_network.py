@@ -40,7 +40,7 @@ def empty_network(model: ClipModel):
     """The architecture as created, before weights are drawn or loaded."""
     from . import tiny_clips  # noqa: F401  (makes them known to open_clip)
 
-    network = open_clip.create_model(model.architecture, pretrained=None)
+    network = open_clip.create_model(model.architecture, pretrained=None, force_quick_gelu=model.quick_gelu)
     if model.convolutional_text:
         shape = open_clip.get_model_config(model.architecture)
         text = shape["text_cfg"]

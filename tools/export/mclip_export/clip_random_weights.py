@@ -46,6 +46,30 @@ def outputs_of(module, run):
     return seen[0]
 
 
+def last_layers(visual):
+    """The layer that gives the embedding (a matrix [width, dim] in open_clip's own ViT), and the norm before it."""
+    if hasattr(visual, "attnpool"):  # open_clip's ResNet
+        return visual.attnpool.c_proj, None
+    if not hasattr(visual, "trunk"):
+        return visual.proj, visual.ln_post
+    if isinstance(visual.trunk.get_classifier(), nn.Linear):
+        return visual.trunk.get_classifier(), None
+    head = [module for module in visual.head.modules() if isinstance(module, nn.Linear)][-1]
+    return head, [module for module in visual.trunk.modules() if isinstance(module, nn.LayerNorm)][-1]
+
+
+def spread(visual, features):
+    """Sets the last layers so that the `features` [n, dim] that they gave spread around 0."""
+    level, mean = flattening(features, STRONG), features.mean(0)
+    head, norm = last_layers(visual)
+    weight = head.weight if isinstance(head, nn.Linear) else head.T
+    if getattr(head, "bias", None) is not None:
+        head.bias.copy_(level @ (head.bias - mean))
+    else:
+        norm.bias -= torch.linalg.pinv(weight) @ mean
+    weight.copy_(level @ weight)
+
+
 def calibrate(network, pixels, ids):
     """Train-mode pass for the batch norms; then both last layers are set so that calibration inputs spread around 0."""
     norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
@@ -54,19 +78,14 @@ def calibrate(network, pixels, ids):
         norm.momentum = None  # the running statistics become those of this very pass
         norm.train()
     network.visual(pixels)
-    network.text(ids)
+    network.encode_text(ids)
     network.eval()
+    spread(network.visual, network.visual(pixels))
 
-    head = network.visual.trunk.get_classifier()
-    features = outputs_of(network.visual, lambda: network.visual(pixels))
-    level = flattening(features, STRONG)
-    head.weight.copy_(level @ head.weight)
-    head.bias.copy_(level @ (head.bias - features.mean(0)))
-
-    norm = network.text.ln_final
-    features = outputs_of(norm, lambda: network.text(ids))[torch.arange(len(ids)), ids.argmax(-1)]
-    norm.bias -= features.mean(0)
-    network.text.text_projection.copy_(flattening(features, STRONG) @ network.text.text_projection)
+    text = getattr(network, "text", network)  # open_clip's plain CLIP has its text tower's parts itself
+    features = outputs_of(text.ln_final, lambda: network.encode_text(ids))[torch.arange(len(ids)), ids.argmax(-1)]
+    text.ln_final.bias -= features.mean(0)
+    text.text_projection.copy_(flattening(features, STRONG) @ text.text_projection)
 
 
 @torch.no_grad()

@@ -111,7 +111,7 @@ def export_clip(network, model: ClipModel, out: Path, dtypes, licence, source, n
             "source": {**source, "tools": tool_versions()},
             "image": {
                 "size": config["size"],
-                "fit": "crop",
+                "fit": config["fit"],
                 "interpolation": config["interpolation"],
                 "mean": list(config["mean"]),
                 "std": list(config["std"]),

@@ -71,12 +71,14 @@ def divided(weight, by):
 
 
 def matching(tensors, weight):
-    """The name in `tensors` whose content is `weight`, as it is or transposed or with scaled output channels; and how."""
+    """The name in `tensors` whose content is `weight`, as it is, in another shape, transposed or scaled; and how to get back."""
     for name, tensor in tensors.items():
         if tensor.shape == weight.shape and np.array_equal(tensor, weight):
             return name, np.asarray
         if tensor.ndim == 2 and tensor.shape == weight.shape[::-1] and np.array_equal(tensor.T, weight):
             return name, np.transpose
+        if tensor.size == weight.size and np.array_equal(tensor.ravel(), weight.ravel()):
+            return name, partial(np.reshape, shape=tensor.shape)
     for name, tensor in tensors.items():
         if tensor.ndim < 3 or tensor.shape != weight.shape:
             continue

@@ -2,7 +2,8 @@
 
 from torch import nn
 
-AFTER = ("bn", "norm")  # as timm and the convolutional text tower call the norm after `conv`
+# as timm, the convolutional text tower and open_clip's ResNet call a convolution and the norm after it
+PAIRS = (("conv", "bn"), ("conv", "norm"), ("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"), ("0", "1"))
 
 
 def rest_of(norm):
@@ -13,10 +14,9 @@ def rest_of(norm):
 def fold_norms(network: nn.Module):
     """In place; `network` must be in evaluation mode."""
     for module in network.modules():
-        conv = getattr(module, "conv", None)
-        for name in AFTER:
-            norm = getattr(module, name, None)
+        for before, after in PAIRS:
+            conv, norm = getattr(module, before, None), getattr(module, after, None)
             if isinstance(conv, (nn.Conv1d, nn.Conv2d)) and isinstance(norm, nn.modules.batchnorm._BatchNorm):
-                module.conv = nn.utils.fuse_conv_bn_eval(conv, norm)
-                setattr(module, name, rest_of(norm))
+                setattr(module, before, nn.utils.fuse_conv_bn_eval(conv, norm))
+                setattr(module, after, rest_of(norm))
     return network

@@ -29,8 +29,9 @@ def config(model: ClipModel, dim, size):
 
 def preprocessor_config(image):
     size = image["size"]
+    resized = {"shortest_edge": size} if image["fit"] == "crop" else {"height": size, "width": size}
     return {
-        "image_processor_type": "CLIPImageProcessor", "do_convert_rgb": True, "do_resize": True, "size": {"shortest_edge": size},
+        "image_processor_type": "CLIPImageProcessor", "do_convert_rgb": True, "do_resize": True, "size": resized,
         "resample": {"bilinear": 2, "bicubic": 3}[image["interpolation"]], "do_center_crop": True,
         "crop_size": {"height": size, "width": size}, "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True,
         "image_mean": list(image["mean"]), "image_std": list(image["std"]),

@@ -69,7 +69,7 @@ def tower_row(tower, dtype, file: Path, inputs, expected, exact):
 
 
 def clip_rows(folder: Path, manifest, checkpoint, seed):
-    model, network, _ = clip_network(manifest["source"]["architecture"], checkpoint, seed)
+    model, network, _ = clip_network(manifest["source"]["architecture"], checkpoint, seed, manifest["source"].get("tag"))
     config = model.preprocessing()
     inputs = {
         "vision": normalised_pixels(calibration_crops(config["size"], PICTURES, seed=SEED), config),
