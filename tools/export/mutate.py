@@ -38,7 +38,7 @@ MUTATIONS = [
     ("another base of rotations", "qwen2_graph", "config.theta **", "1e4 **", VLM),
     ("another epsilon", "qwen2_graph", "outputs=(0, 3), epsilon=self.config.epsilon", "outputs=(0, 3), epsilon=1e-2", VLM),
     ("integers around 127", "linear_forms", "np.full(len(weight), 128)", "np.full(len(weight), 127)", "tests/test_quantisation.py"),
-    ("plans look at the first rows only", "storage_plan", "reshape(len(a), -1).min(1)", "[: len(a)]", FILES),
+    ("plans look at the first rows only", "storage_plan", ".reshape(len(a), -1).min(1)", "[: len(a)]", FILES),
 ]  # fmt: skip
 
 
