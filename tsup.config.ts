@@ -63,11 +63,15 @@ function removeUnreached(folder: string, entry: string): void {
 }
 
 export default defineConfig([
-  // the last two for how the code is divided, not to be imported: what a page that classifies needs from its start lies
+  // all but two for how the code is divided, not to be imported: what a page that classifies needs from its start lies
   // apart from what it loads later, and from captions
-  library('core', ['index', 'adapter', 'clip/classifier', 'vlm/captioner', 'image/portable-pixels'], {
-    dts: declarations(['index', 'adapter']),
-  }),
+  library(
+    'core',
+    ['index', 'adapter', 'clip/classifier', 'vlm/captioner', 'image/portable-pixels', 'onnx/on-cpu', 'on-demand'],
+    {
+      dts: declarations(['index', 'adapter']),
+    },
+  ),
   library('node', ['index', 'clip-worker', 'vlm-worker'], { platform: 'node' }),
   // with its hash inside: a page without a bundler would need it in its import map
   library('web', ['index', 'vite'], { noExternal: ['hash-wasm'], clean: ['!worker/**', '!vlm-worker/**'] }),

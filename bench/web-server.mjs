@@ -37,7 +37,7 @@ async function reading() {
     stdin: {
       contents: `
         export { decodeImage } from './packages/web/src/decode-image.ts';
-        export { preprocessParts } from './packages/core/src/image/preprocess.ts';
+        export { preprocessParts } from './packages/core/src/image/preprocess-parts.ts';
         export { scaledSize } from './packages/core/src/image/geometry.ts';`,
       resolveDir: root,
     },

@@ -1,10 +1,10 @@
 /** Damaged manifests, tokenizer files, label sets and listings of a hub. */
 import { readFileSync } from 'node:fs';
+import { clipFamily } from '../../packages/core/src/clip/clip-family.js';
 import { LabelSet } from '../../packages/core/src/clip/label-set.js';
 import { resolveSettings } from '../../packages/core/src/configure.js';
 import { locateModel } from '../../packages/core/src/model/locate.js';
 import { parseManifest } from '../../packages/core/src/model/manifest.js';
-import { clipFamily } from '../../packages/core/src/model/presets.js';
 import type { Platform } from '../../packages/core/src/platform.js';
 import { ClipTokenizer } from '../../packages/core/src/text/clip-tokenizer.js';
 import { Qwen2Tokenizer } from '../../packages/core/src/text/qwen2-tokenizer.js';

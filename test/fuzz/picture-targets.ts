@@ -3,8 +3,9 @@ import fc from 'fast-check';
 import sharp from 'sharp';
 import { resolveSettings } from '../../packages/core/src/configure.js';
 import type { PixelReader } from '../../packages/core/src/image/pixel-reader.js';
-import { cropRegion, rgbFromPixels } from '../../packages/core/src/image/rgb-image.js';
+import { rgbFromPixels } from '../../packages/core/src/image/rgb-from-pixels.js';
 import type { Region, RgbImage } from '../../packages/core/src/index.js';
+import { cropRegion } from '../../packages/core/test/image/picture.js';
 import { decodeImage } from '../../packages/node/src/decode-image.js';
 import { portableImage } from '../../packages/node/src/image-source.js';
 import { readImageHeader } from '../../packages/web/src/image-header.js';
@@ -45,8 +46,8 @@ export async function pictureTargets(): Promise<Target<never>[]> {
     name: 'picture headers in the browser',
     share: 150,
     inputs: damaged(files),
-    use(file) {
-      const { size } = readImageHeader(file);
+    async use(file) {
+      const { size } = await readImageHeader(file);
       if (size !== null && !(size.width > 0 && size.height > 0)) throw new Error(`size ${JSON.stringify(size)}`);
     },
   };

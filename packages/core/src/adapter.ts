@@ -5,10 +5,12 @@ export { newestFrames } from './clip/watch.js';
 export type { ResolvedSettings } from './configure.js';
 export { resolveSettings } from './configure.js';
 export { MclipError } from './errors.js';
-export { type PixelPart, type PixelReader, rawReader } from './image/pixel-reader.js';
+export type { PixelPart, PixelReader } from './image/pixel-reader.js';
 export { checkPixelCount, portablePixels } from './image/portable-pixels.js';
-export { checkRegion, type RawPixels, type Region } from './image/rgb-image.js';
+export type { Region } from './image/region.js';
+export type { RawPixels } from './image/rgb-image.js';
 export { availability } from './model/availability.js';
+export { rawReader, request } from './on-demand.js';
 export { inSinglePrecision } from './onnx/on-cpu.js';
 export type * from './platform.js';
 export type * from './store/backend.js';
@@ -17,7 +19,3 @@ export { isFetching, storedModels } from './store/models.js';
 export type { Network } from './store/request.js';
 export { serveVlmEngine } from './vlm/serve-engine.js';
 export type { ServerPort } from './worker/channel.js';
-
-/** Code of its own: a page with pictures at hand does without. */
-export const request: typeof import('./store/request.js').request = async (...args) =>
-  (await import('./store/request.js')).request(...args);

@@ -1,15 +1,10 @@
 /** Embeddings as text: little-endian fp32 in base64, on any machine. */
 
-const CHUNK = 8192; // arguments of one String.fromCharCode call
-
 export function encodeFloats(floats: Float32Array): string {
   const view = new DataView(new ArrayBuffer(floats.length * 4));
   for (let index = 0; index < floats.length; index++) view.setFloat32(index * 4, floats[index]!, true);
-  const bytes = new Uint8Array(view.buffer);
   let binary = '';
-  for (let start = 0; start < bytes.length; start += CHUNK) {
-    binary += String.fromCharCode(...bytes.subarray(start, start + CHUNK));
-  }
+  for (const byte of new Uint8Array(view.buffer)) binary += String.fromCharCode(byte);
   return btoa(binary);
 }
 

@@ -1,4 +1,4 @@
-import { MclipError, shown } from './errors.js';
+import { invalid, shown } from './errors.js';
 
 /** Settings of a process. `configure` sets defaults; every `create*` call takes the same names and wins. */
 export interface Settings {
@@ -29,22 +29,6 @@ export interface Settings {
   /** Web: URL of clip-worker.js, for bundlers that do not emit it; the captioner's is `../vlm-worker/vlm-worker.js`. */
   workerUrl?: string | URL;
 }
-
-const NAMES = [
-  'offline',
-  'numThreads',
-  'maxPixels',
-  'fetch',
-  'headers',
-  'hubUrl',
-  'allowHttp',
-  'retries',
-  'stallTimeout',
-  'evict',
-  'cacheDir',
-  'wasmPaths',
-  'workerUrl',
-] as const satisfies readonly (keyof Settings)[];
 
 const DEFAULTS = {
   offline: false,
@@ -81,24 +65,33 @@ export function resolveSettings(options: Settings): ResolvedSettings {
 const isObject = (value: unknown) => typeof value === 'object' && value !== null;
 const isCount = (value: unknown) => Number.isInteger(value) && (value as number) > 0;
 
-/** Of settings that would fail late and without a name. */
-const CHECKS: [name: keyof Settings, isValid: (value: unknown) => boolean, expected: string][] = [
-  ['numThreads', isCount, 'a positive integer'],
-  ['maxPixels', isCount, 'a positive integer'],
-  ['stallTimeout', isCount, 'a positive integer'],
-  ['retries', (value) => value === 0 || isCount(value), 'a whole number'],
-  ['hubUrl', (value) => typeof value === 'string' && value !== '', 'a URL as text'],
-  ['fetch', (value) => typeof value === 'function', 'a function'],
-  ['headers', isObject, 'an object'],
-];
+type Check = [isValid: (value: unknown) => boolean, expected: string];
+const COUNT: Check = [isCount, 'a positive integer'];
+
+/** Every setting, with a check where a wrong one would fail late and without a name. */
+const CHECKS: Record<keyof Settings, Check | null> = {
+  offline: null,
+  numThreads: COUNT,
+  maxPixels: COUNT,
+  fetch: [(value) => typeof value === 'function', 'a function'],
+  headers: [isObject, 'an object'],
+  hubUrl: [(value) => typeof value === 'string' && value !== '', 'a URL as text'],
+  allowHttp: null,
+  retries: [(value) => value === 0 || isCount(value), 'a whole number'],
+  stallTimeout: COUNT,
+  evict: null,
+  cacheDir: null,
+  wasmPaths: null,
+  workerUrl: null,
+};
+const NAMES = Object.keys(CHECKS) as (keyof Settings)[];
 
 function checkSettings(settings: Settings): void {
-  if (!isObject(settings))
-    throw new MclipError('INVALID_ARGUMENT', `Settings must be an object, got ${shown(settings)}.`);
-  for (const [name, isValid, expected] of CHECKS) {
+  if (!isObject(settings)) throw invalid(`Settings must be an object, got ${shown(settings)}.`);
+  for (const name of NAMES) {
     const value = settings[name];
-    if (value === undefined || isValid(value)) continue;
-    throw new MclipError('INVALID_ARGUMENT', `${name} must be ${expected}, got ${shown(value)}.`);
+    const [isValid, expected] = (value !== undefined && CHECKS[name]) || [];
+    if (isValid?.(value) === false) throw invalid(`${name} must be ${expected}, got ${shown(value)}.`);
   }
 }
 

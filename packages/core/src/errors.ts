@@ -36,6 +36,11 @@ export class MclipError extends Error {
   }
 }
 
+/** A caller's mistake: an `INVALID_ARGUMENT` error. */
+export function invalid(message: string, options?: { cause?: unknown }): MclipError {
+  return new MclipError('INVALID_ARGUMENT', message, options);
+}
+
 /** A caller's value for a message: short, and never an error of its own (BigInt, cycles, deep nesting). */
 export function shown(value: unknown, length = 60): string {
   try {

@@ -7,7 +7,7 @@ import type { InferenceSession, TensorConstructor } from 'onnxruntime-common';
 import type { ResolvedSettings } from './configure.js';
 import type { Size } from './image/geometry.js';
 import type { PixelReader } from './image/pixel-reader.js';
-import type { Region } from './image/rgb-image.js';
+import type { Region } from './image/region.js';
 import type { Dtype } from './model/manifest.js';
 
 /** A raw onnxruntime session of any build. Its class is never tested: builds carry their own copies. */

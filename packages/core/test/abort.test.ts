@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { raceSignal } from '../src/abort.js';
+import { onAbort, raceSignal } from '../src/abort.js';
 
 let unhandled: unknown[] = [];
 const onUnhandled = (reason: unknown) => unhandled.push(reason);
@@ -73,4 +73,24 @@ test('no listener stays on the signal', async () => {
   controller.abort('stop');
   await expect(raced).rejects.toBe('stop');
   expect(getEventListeners(signal, 'abort')).toEqual([]);
+});
+
+test('one listener serves all who wait for a signal, and goes with the last of them', async () => {
+  const { signal } = new AbortController();
+  const waiting = Array.from({ length: 20 }, (_, index) => raceSignal(sleep(index), signal));
+  expect(getEventListeners(signal, 'abort')).toHaveLength(1); // Node.js warns of more than ten
+  await Promise.all(waiting.slice(0, 10));
+  expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+  await Promise.all(waiting);
+  await sleep(1);
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
+});
+
+test('all who wait hear of the end, but those who stopped waiting', () => {
+  const controller = new AbortController();
+  const heard: string[] = [];
+  const stop = ['first', 'second', 'third'].map((name) => onAbort(controller.signal, () => heard.push(name)));
+  stop[1]!();
+  controller.abort();
+  expect(heard).toEqual(['first', 'third']);
 });

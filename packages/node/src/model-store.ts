@@ -7,7 +7,7 @@ import { FileBackend } from './store/file-backend.js';
 
 export const openStore = (settings: Settings) => new FileBackend(cacheDir(settings));
 
-const store = /* @__PURE__ */ modelStore(openStore, nodeNetwork);
+const store = /* @__PURE__ */ modelStore(openStore, async () => nodeNetwork);
 
 export function fetchText(url: string, options: TextOptions): Promise<string | null> {
   return url.startsWith('file:') ? localText(url) : store.fetchText(url, options);

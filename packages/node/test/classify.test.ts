@@ -61,6 +61,7 @@ test('every kind of source gives the same answer, and no buffer is detached', as
   const encoded = new Uint8Array(file);
   const { data, info } = await sharp(path).raw().toBuffer({ resolveWithObject: true });
   const pixels = { data: new Uint8Array(data), width: info.width, height: info.height, channels: info.channels };
+  const buffer = { ...pixels, data: Buffer.from(data) };
   const sources = {
     'file: URL': new URL(`file://${path}`),
     'file: string': `file://${path}`,
@@ -71,6 +72,7 @@ test('every kind of source gives the same answer, and no buffer is detached', as
     ArrayBuffer: encoded.buffer,
     Blob: new Blob([encoded]),
     pixels,
+    'pixels in a Buffer': buffer,
     'pixels without channels': { data: new Uint8ClampedArray(data), width: info.width, height: info.height },
   };
   const padded = new Uint8Array(file.length + 109);
@@ -81,7 +83,7 @@ test('every kind of source gives the same answer, and no buffer is detached', as
     expect(results, kind).toEqual(expected);
   }
   expect(encoded.length).toBe(file.length);
-  expect(pixels.data.length).toBe(info.width * info.height * info.channels);
+  for (const { data } of [pixels, buffer]) expect(data.length).toBe(info.width * info.height * info.channels);
 });
 
 test('a region is looked at alone', async () => {

@@ -17,18 +17,12 @@ import { HEADER_BYTES, readImageHeader } from './image-header.js';
 import { jpegFrame } from './jpeg-frame.js';
 
 export async function decodeImage(source: PortableImage['source'], options: DecodeOptions): Promise<PixelReader> {
-  switch (source.kind) {
-    case 'pixels':
-      return rawReader(source as RawPixels);
-    case 'native':
-      return readerOf(source.image as Drawable, options);
-    case 'bytes':
-      return decodeBlob(new Blob([source.bytes as BlobPart]), options, wholeBuffer(source.bytes));
-    case 'blob':
-      return decodeBlob(source.blob, options);
-    default:
-      throw new MclipError('INVALID_ARGUMENT', `Images of kind '${source.kind}' are not for browsers.`);
+  if (source.kind === 'pixels') return rawReader(source as RawPixels);
+  if (source.kind === 'native') return readerOf(source.image as Drawable, options);
+  if (source.kind === 'bytes') {
+    return decodeBlob(new Blob([source.bytes as BlobPart]), options, wholeBuffer(source.bytes));
   }
+  return decodeBlob((source as { blob: Blob }).blob, options); // paths are for Node.js
 }
 
 /** @param whole the blob's content, if it is at hand; may be detached */
@@ -41,7 +35,7 @@ async function decodeBlob(blob: Blob, options: DecodeOptions, whole?: ArrayBuffe
       throw new MclipError('IMAGE_DECODE', (await import('./undecodable.js')).unreadable(cause), { cause });
     }));
   const start = new Uint8Array(content.slice(0, HEADER_BYTES));
-  const header = readImageHeader(start);
+  const header = await readImageHeader(start);
   if (header.size !== null) checkPixelCount(header.size.width, header.size.height, options.maxPixels);
   let image: Drawable | null = await jpegFrame(content.byteLength === blob.size ? content : blob, header, options);
   try {

@@ -3,10 +3,9 @@
  * nothing of the caller's is detached or closed.
  */
 import { MclipError, type RawImage, type Region } from '@mclip/core';
-import { checkPixelCount, type FetchOptions, type PortableImage, portablePixels, request } from '@mclip/core/adapter';
-import { startsAsSvg } from './image-header.js';
-import { webNetwork } from './network.js';
+import { checkPixelCount, type FetchOptions, type PortableImage, portablePixels } from '@mclip/core/adapter';
 import { pageUrl } from './page-url.js';
+import { startsAsSvg } from './starts-as-svg.js';
 
 type WholeImage =
   | string
@@ -42,7 +41,7 @@ async function wholeImage(image: unknown, options: FetchOptions): Promise<Source
   switch (kindOf(image)) {
     case 'String':
     case 'URL':
-      return fromUrl(pageUrl(image as string | URL), options);
+      return fromBlob(await blobAt(pageUrl(image as string | URL), options), maxPixels);
     case 'Blob':
     case 'File':
       return fromBlob(image as Blob, maxPixels);
@@ -78,36 +77,22 @@ async function wholeImage(image: unknown, options: FetchOptions): Promise<Source
   );
 }
 
-async function fromUrl(url: string, options: FetchOptions): Promise<Source> {
-  const { maxPixels } = options.settings;
-  if (url.startsWith('data:')) return fromBlob(dataUrlBlob(url), maxPixels);
-  const settings = { ...options.settings, allowHttp: true }; // a picture is not a model
-  const response = await request(url, { ...options, settings }, webNetwork);
-  if (response === null) throw new MclipError('IMAGE_DECODE', `No image at ${url} (404).`);
-  return fromBlob(await response.blob(), maxPixels);
+/** Code of its own: a page with pictures at hand does without. */
+async function blobAt(url: string, options: FetchOptions): Promise<Blob> {
+  const pictures = await import('./picture-at-url.js');
+  return pictures.pictureAt(url, options);
 }
 
 async function fromBlob(blob: Blob, maxPixels: number): Promise<Source> {
   // in a worker there is nothing to draw it with: the decoder says so
   if (!blob.type.startsWith('image/svg') || globalThis.document === undefined) return { kind: 'blob', blob };
-  return { kind: 'native', image: await (await import('./svg.js')).drawSvg(blob, maxPixels) };
+  const svg = await import('./svg.js');
+  return { kind: 'native', image: await svg.drawSvg(blob, maxPixels) };
 }
 
 function fromBytes(bytes: Uint8Array, maxPixels: number): Source | Promise<Source> {
   if (!startsAsSvg(bytes)) return { kind: 'bytes', bytes };
   return fromBlob(new Blob([bytes as BlobPart], { type: 'image/svg+xml' }), maxPixels);
-}
-
-/** By hand: a Content-Security-Policy with connect-src 'self' forbids to fetch it. */
-function dataUrlBlob(url: string): Blob {
-  const [, type, base64, data] = /^data:([^,]*?)(;base64)?,(.*)$/s.exec(url) ?? [];
-  try {
-    const text = decodeURIComponent(data!);
-    const bytes = base64 ? Uint8Array.from(atob(text), (character) => character.charCodeAt(0)) : text;
-    return new Blob([bytes], { type: type! });
-  } catch (cause) {
-    throw new MclipError('IMAGE_DECODE', `Not a valid data: URL: ${url.slice(0, 40)}…`, { cause });
-  }
 }
 
 async function fromElement(image: HTMLImageElement, maxPixels: number): Promise<Source> {

@@ -1,5 +1,6 @@
 /** The caller's half in browsers: where models and workers come from. Nothing here loads onnxruntime. */
 import type { Platform } from '@mclip/core/adapter';
+import { deviceFacts } from './device-facts.js';
 import { readEmbeddings, writeEmbeddings } from './embedding-store.js';
 import { portableImage } from './image-source.js';
 import { fetchFile, fetchText } from './model-store.js';
@@ -24,16 +25,16 @@ export const webPlatform: Platform = {
     if (globalThis.crossOriginIsolated || numThreads === 1) return { count: numThreads, limitedBy: null };
     return { count: 1, limitedBy: NOT_ISOLATED };
   },
-  deviceFacts: async (device) => (await import('./device-facts.js')).deviceFacts(device),
+  deviceFacts,
   runtimeSettings,
-  loadRuntime: async (settings) => (await import('./runtime.js')).webRuntime(settings),
+  loadRuntime: (settings) => import('./runtime.js').then((runtime) => runtime.webRuntime(settings)),
   hasWorkers,
   startWorker,
   localModelUrl,
   fetchText,
   fetchFile,
   portableImage,
-  openFrames: async (video) => (await import('./frames.js')).openFrames(video),
+  openFrames: (video) => import('./frames.js').then((frames) => frames.openFrames(video)),
   readEmbeddings,
   writeEmbeddings,
 };

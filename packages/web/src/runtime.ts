@@ -10,6 +10,7 @@ import {
   type SessionOptions,
 } from '@mclip/core/adapter';
 import { decodeImage } from './decode-image.js';
+import { type Guard, lostWhileRunning, messageOf } from './lost-while-running.js';
 import { isSplit, openFile } from './open-file.js';
 import { WASM_FILES } from './runtime-settings.js';
 
@@ -34,7 +35,8 @@ function inTurn<T>(call: () => Promise<T>): Promise<T> {
 
 async function createSession(file: ModelFile, options: SessionOptions, settings: RuntimeSettings): Promise<Session> {
   const device = options.device as WebDevice;
-  if (device === 'webgpu') await checkAdapter();
+  const gpu = device === 'webgpu' ? await import('./gpu.js') : null;
+  await gpu?.checkAdapter();
   const { env, InferenceSession } = await importOnnxruntime(device, settings);
   const wasm = settings.wasmUrls?.[WASM_FILES[device]];
   if (wasm !== undefined) env.wasm.wasmPaths = { wasm };
@@ -59,7 +61,7 @@ async function createSession(file: ModelFile, options: SessionOptions, settings:
       },
     );
     const { inputNames, outputNames, inputMetadata } = session;
-    const guard = await lossGuard(device, env);
+    const guard = gpu ? await gpu.gpuGuard(env) : wasmGuard;
     return {
       inputNames,
       outputNames,
@@ -69,48 +71,21 @@ async function createSession(file: ModelFile, options: SessionOptions, settings:
     };
   } catch (cause) {
     if (MclipError.isInstance(cause)) throw cause;
-    throw (await import('./session-error.js')).sessionError(cause, device, wasm);
+    const errors = await import('./session-error.js');
+    throw errors.sessionError(cause, device, wasm);
   }
 }
 
-/**
- * Runs that ended with the device, or with onnxruntime itself, become `DEVICE_LOST`: also those that gave a result, since
- * what is read from a lost GPU may be zeros.
- */
-async function lossGuard(device: WebDevice, env: Onnxruntime['env']) {
-  let lost: string | null = null;
-  if (device === 'webgpu') {
-    const gpu = (await env.webgpu.device) as { lost: Promise<{ reason: string; message: string }> };
-    gpu.lost.then(({ reason, message }) => {
-      lost = message || reason;
-    });
-  }
-  const failed = (why: string, cause?: unknown) =>
-    new MclipError('DEVICE_LOST', `Device '${device}' was lost while running: ${why}`, { cause });
-  return async <T>(run: () => Promise<T>): Promise<T> => {
-    if (lost !== null) throw failed(lost);
-    const result = await run().catch((cause) => {
-      const stopped = cause instanceof WebAssembly.RuntimeError || /bad_alloc|out of memory/i.test(message(cause));
-      if (device === 'webgpu' || stopped) throw failed(lost ?? message(cause), cause);
-      throw cause;
-    });
-    if (lost !== null) throw failed(lost);
-    return result;
-  };
-}
+/** onnxruntime may stop inside of a run, for good: a bug, or no memory. */
+const wasmGuard: Guard = (run) =>
+  run().catch((cause) => {
+    const stopped = cause instanceof WebAssembly.RuntimeError || /bad_alloc|out of memory/i.test(messageOf(cause));
+    throw stopped ? lostWhileRunning('wasm', messageOf(cause), cause) : cause;
+  });
 
 async function bytesOf(file: ModelFile): Promise<Uint8Array> {
   if (isSplit(file)) return bytesOf(file.graph);
   return file instanceof Uint8Array ? file : new Uint8Array(await (file as Blob).arrayBuffer());
-}
-
-async function checkAdapter(): Promise<void> {
-  // WebGPU's types are not in TypeScript's DOM library
-  const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<object | null> } };
-  const why = gpu === undefined ? 'this browser (or this insecure page) has no WebGPU' : 'there is no GPU adapter';
-  if (!(await gpu?.requestAdapter().catch(() => null))) {
-    throw new MclipError('DEVICE_UNAVAILABLE', `device 'webgpu' cannot be used: ${why}. Choose 'auto' or 'wasm'.`);
-  }
 }
 
 async function importOnnxruntime(device: WebDevice, settings: RuntimeSettings): Promise<Onnxruntime> {
@@ -120,12 +95,7 @@ async function importOnnxruntime(device: WebDevice, settings: RuntimeSettings): 
   } catch (cause) {
     const url = settings.moduleUrls?.[device];
     if (url !== undefined) return import(/* @vite-ignore */ /* webpackIgnore: true */ url);
-    throw new MclipError(
-      'WORKER',
-      `onnxruntime-web/${device} cannot be imported: ${message(cause)}. Without a bundler, put it in the page's import map.`,
-      { cause },
-    );
+    const errors = await import('./session-error.js');
+    throw errors.importError(cause, device);
   }
 }
-
-const message = (error: unknown) => (error instanceof Error ? error.message : String(error));

@@ -1,10 +1,19 @@
-/** What it means that onnxruntime makes no session. Imported when it does not. */
+/** What to say when onnxruntime makes no session. Loaded when that happens. */
 import { MclipError } from '@mclip/core/adapter';
+import { messageOf } from './lost-while-running.js';
 import { WASM_FILES } from './runtime-settings.js';
 
-/** @param wasm where it was looked for, if that was said */
+export function importError(cause: unknown, device: string): MclipError {
+  return new MclipError(
+    'WORKER',
+    `onnxruntime-web/${device} cannot be imported: ${messageOf(cause)}. Without a bundler, put it in the page's import map.`,
+    { cause },
+  );
+}
+
+/** @param wasm where its .wasm file was expected */
 export function sessionError(cause: unknown, device: keyof typeof WASM_FILES, wasm: string | undefined): MclipError {
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const why = messageOf(cause);
   if (/no available backend|initWasm|wasm streaming compile|WebAssembly.*(fetch|compile|instantiate)/i.test(why)) {
     return new MclipError(
       'DEVICE_UNAVAILABLE',

@@ -5,7 +5,7 @@
 import type { Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { preprocessParts } from '../../core/src/image/preprocess.js';
+import { preprocessParts } from '../../core/src/image/preprocess-parts.js';
 import { decodeImage as decodeInNode } from '../../node/src/decode-image.js';
 import { type DecodePage, openDecodePage } from './support/decode-page.js';
 
@@ -42,7 +42,7 @@ beforeAll(async () => {
 afterAll(() => decoder?.close());
 
 type Decoding = Pick<typeof import('../src/decode-image.js'), 'decodeImage'> &
-  Pick<typeof import('../../core/src/image/preprocess.js'), 'preprocessParts'>;
+  Pick<typeof import('../../core/src/image/preprocess-parts.js'), 'preprocessParts'>;
 declare const decoding: Decoding;
 
 interface Resized {

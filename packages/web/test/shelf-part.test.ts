@@ -1,7 +1,7 @@
 /** Pieces of a download on a shelf that refuses some. */
 import type { MclipError } from '@mclip/core';
 import { beforeEach, expect, test, vi } from 'vitest';
-import type { Shelf } from '../src/store/shelf.js';
+import type { WritableShelf } from '../src/store/shelf.js';
 import { ShelfPart } from '../src/store/shelf-part.js';
 
 beforeEach(() => {
@@ -13,7 +13,7 @@ beforeEach(() => {
 function memoryShelf(refused: number[]) {
   const content = new Map<string, Blob>();
   let writes = 0;
-  const shelf: Shelf = {
+  const shelf: WritableShelf = {
     get: async (name) => content.get(name) ?? null,
     async put(name, blob) {
       if (refused.includes(++writes)) throw new DOMException('no room', 'QuotaExceededError');
@@ -23,6 +23,7 @@ function memoryShelf(refused: number[]) {
     names: async () => [...content.keys()],
     stamp: () => null,
     isOnDisk: false,
+    forWriting: async () => shelf,
   };
   return { shelf, content };
 }

@@ -3,7 +3,8 @@ import type { ResolvedSettings } from '../configure.js';
 import { MclipError } from '../errors.js';
 import type { Candidates } from '../model/auto-devices.js';
 import { canaryPicture } from '../model/canary.js';
-import type { DeviceName, Platform } from '../platform.js';
+import type { Manifest } from '../model/manifest.js';
+import type { DeviceName, FetchedFile, Platform } from '../platform.js';
 import { VERSION } from '../version.js';
 import type { ClipEncoder } from './encoder.js';
 
@@ -14,18 +15,19 @@ export interface Contest {
   platform: Platform;
   settings: ResolvedSettings;
   candidates: Candidates;
-  /** Of the vision graph's file; null: not known, so that nothing is kept. */
-  sha256: string | null;
-  /** Side of the model's pictures, pixels. */
-  size: number;
-  /** An encoder of its own, with the vision graph loaded on a device that proved itself there. */
-  encoderOn(device: DeviceName): Promise<ClipEncoder>;
+  manifest: Manifest;
+  /** Of the vision graph; without a hash nothing is kept. */
+  file: FetchedFile;
+  startEncoder(): Promise<ClipEncoder>;
+  /** Loads the vision graph on a device, which proves itself. */
+  loadOn(encoder: ClipEncoder, device: DeviceName): Promise<void>;
 }
 
 /** The same devices, fastest first. */
 export async function fastestFirst(contest: Contest): Promise<Candidates> {
-  const { platform, settings, candidates, sha256 } = contest;
+  const { platform, settings, candidates } = contest;
   const { devices } = candidates;
+  const { sha256 } = contest.file;
   if (devices.length < 2) return candidates;
   const identities = await Promise.all(devices.map(async (name) => (await platform.deviceFacts(name)).identity));
   const key = JSON.stringify(['benchmark', VERSION, sha256, devices, identities]);
@@ -42,10 +44,11 @@ export async function fastestFirst(contest: Contest): Promise<Candidates> {
 }
 
 /** Milliseconds a picture; infinity for a device that is not right or does not work. */
-async function timeOf(device: DeviceName, { size, encoderOn }: Contest): Promise<number> {
-  let encoder: ClipEncoder | null = null;
+async function timeOf(device: DeviceName, { manifest, startEncoder, loadOn }: Contest): Promise<number> {
+  const { size } = manifest.image;
+  const encoder = await startEncoder();
   try {
-    encoder = await encoderOn(device);
+    await loadOn(encoder, device);
     const times: number[] = [];
     for (let run = 0; run <= RUNS; run++) {
       const data = canaryPicture(size); // moved to the worker every time
@@ -58,7 +61,7 @@ async function timeOf(device: DeviceName, { size, encoderOn }: Contest): Promise
     if (!MclipError.isInstance(error)) throw error;
     return Infinity;
   } finally {
-    await encoder?.dispose();
+    await encoder.dispose();
   }
 }
 

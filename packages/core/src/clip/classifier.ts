@@ -5,7 +5,7 @@ import { MclipError } from '../errors.js';
 import type { Device } from '../model/device.js';
 import type { OnProgress } from '../model/progress.js';
 import type { Platform } from '../platform.js';
-import { adoptLabelSet, embedLabels, type LabelOptions } from './embed-labels.js';
+import { embedLabels, type LabelOptions } from './embed-labels.js';
 import { checkLabels, LabelSet } from './label-set.js';
 import { ClipModel } from './model.js';
 import { DEFAULT_MODEL, type ModelOptions } from './model-options.js';
@@ -81,7 +81,7 @@ export class Classifier<ImageInput, Video = AsyncIterable<ImageInput>, Frame = I
     const needsNeutral = unknown || (scores === 'sigmoid' && model.manifest.logitBias === null);
     const labelSet =
       labels instanceof LabelSet
-        ? await adoptLabelSet(model, labels, needsNeutral)
+        ? await import('./adopt-label-set.js').then((sets) => sets.adoptLabelSet(model, labels, needsNeutral))
         : await embedLabels(model, labels, needsNeutral, options);
     await model.load(['vision'], options);
     return new Classifier<ImageInput, Video, Frame>(model, labelSet, scores, unknown);
@@ -132,8 +132,8 @@ export class Classifier<ImageInput, Video = AsyncIterable<ImageInput>, Frame = I
         return { index, error };
       }
     };
-    const { mapInOrder } = await import('./in-order.js');
-    for await (const item of mapInOrder(images, STREAM_WINDOW, classifyOne, signal)) {
+    const order = await import('./in-order.js');
+    for await (const item of order.mapInOrder(images, STREAM_WINDOW, classifyOne, signal)) {
       if ('error' in item) onError?.(item.error, item.index);
       else yield item;
     }
@@ -155,8 +155,8 @@ export class Classifier<ImageInput, Video = AsyncIterable<ImageInput>, Frame = I
       this.#check();
       return this.#rank(await this.#model.encodeImage(frame, signal), topK);
     };
-    const { watchFrames } = await import('./watch.js');
-    yield* watchFrames(await this.#model.platform.openFrames(video), classifyFrame, signal);
+    const watching = await import('./watch.js');
+    yield* watching.watchFrames(await this.#model.platform.openFrames(video), classifyFrame, signal);
   }
 
   /** Another classifier on the same loaded model: only labels that are new to this machine are embedded. */

@@ -1,16 +1,13 @@
-/**
- * The graphs of one CLIP model: fetched, and loaded on a device that proves itself. Imported while a model is loaded: what
- * runs already needs none of it.
- */
+/** The graphs of one CLIP model: fetched, and loaded on a device that proves itself. */
 import type { ResolvedSettings } from '../configure.js';
 import { MclipError } from '../errors.js';
 import type { Candidates } from '../model/auto-devices.js';
 import type { Device } from '../model/device.js';
+import { fetchGraph } from '../model/fetch-graph.js';
 import type { Host, Restart } from '../model/host.js';
 import type { LocatedModel } from '../model/locate.js';
 import type { Dtype, GraphName, ManifestFile } from '../model/manifest.js';
-import { DownloadProgress, type OnProgress } from '../model/progress.js';
-import { fetchSplit, withWeights } from '../model/split-file.js';
+import type { DownloadProgress, OnProgress } from '../model/progress.js';
 import type { DeviceName, FetchOptions, ModelFile, Platform } from '../platform.js';
 import type { ClipEncoder } from './encoder.js';
 import { placeGraph } from './place-graph.js';
@@ -54,8 +51,16 @@ export class ClipGraphs {
     const missing = graphs.filter((graph) => !this.#loading.has(graph));
     const stop = new AbortController();
     const signal = AbortSignal.any([stop.signal, this.#ending.signal]);
-    const progress = this.#progressOf(missing, onProgress);
-    const files = missing.map((graph) => this.#fetch(graph, progress, signal));
+    const progress =
+      onProgress &&
+      import('../model/progress.js').then((progress) =>
+        progress.progressOver(
+          this.#parts.located,
+          missing.map((graph) => this.#file(graph)),
+          onProgress,
+        ),
+      );
+    const files = missing.map((graph) => this.#fetch(graph, signal, progress));
     for (const file of files) {
       this.#fetching.add(file);
       file.catch((error) => stop.abort(error)).finally(() => this.#fetching.delete(file)); // one that fails takes the others along
@@ -81,17 +86,17 @@ export class ClipGraphs {
 
   /** What was loaded, in another encoder, and perhaps on another device. */
   async restart(restart: Restart<ClipEncoder>): Promise<ClipEncoder> {
-    const { remaining } = await import('../model/run-again.js');
+    const again = await import('../model/run-again.js');
     const { signal } = this.#ending;
     signal.throwIfAborted();
     const { platform, asked, startEncoder } = this.#parts;
     const before = this.device;
-    const candidates = before && remaining(before, asked, platform.autoDevices(), restart);
+    const candidates = before && again.remaining(before, asked, platform.autoDevices(), restart);
     const encoder = await startEncoder();
     try {
       let device: Device | null = null;
       for (const graph of this.#loaded) {
-        const fetched = await this.#fetch(graph, this.#progressOf([graph], undefined), signal);
+        const fetched = await this.#fetch(graph, signal);
         device = await this.#place(encoder, graph, fetched, { current: device, ...(candidates && { candidates }) });
       }
       this.device = device ?? before;
@@ -113,21 +118,7 @@ export class ClipGraphs {
     return located.manifest.graphs[graph].files[dtypes[graph]]!;
   }
 
-  /** Over all graphs, whose sizes are known before the first byte is fetched. */
-  async #progressOf(graphs: GraphName[], onProgress: OnProgress | undefined): Promise<DownloadProgress> {
-    const files = withWeights(graphs.map((graph) => this.#file(graph)));
-    const located = await Promise.all(files.map((file) => this.#parts.located.locate(file)));
-    return new DownloadProgress(
-      onProgress,
-      files.map(({ file }, index) => ({ file, bytes: located[index]!.bytes })),
-    );
-  }
-
-  async #fetch(
-    graph: GraphName,
-    progress: Promise<DownloadProgress>,
-    signal: AbortSignal | undefined,
-  ): Promise<FetchedGraph> {
+  async #fetch(graph: GraphName, signal: AbortSignal, progress?: Promise<DownloadProgress>): Promise<FetchedGraph> {
     const { settings, platform, located } = this.#parts;
     const { tokenizer } = located.manifest.text;
     const file = this.#file(graph);
@@ -135,10 +126,10 @@ export class ClipGraphs {
     const tokenizerFile = graph === 'text' && tokenizer !== 'clip' ? tokenizer : null;
     const tokenizerAt =
       tokenizerFile && (await located.locate({ file: tokenizerFile.file, bytes: null, sha256: tokenizerFile.sha256 }));
-    const fetchGraph = (options: (one: ManifestFile) => Omit<FetchOptions, 'settings'>) =>
-      fetchSplit(file, async (one) => platform.fetchFile(await located.locate(one), { settings, ...options(one) }));
+    const fetchOnce = (options: (one: ManifestFile) => Omit<FetchOptions, 'settings'>) =>
+      fetchGraph(file, async (one) => platform.fetchFile(await located.locate(one), { settings, ...options(one) }));
     const [modelFile, tokenizerJson] = await Promise.all([
-      fetchGraph((one) => ({ signal, onBytes: shown.of(one.file) })),
+      fetchOnce((one) => ({ signal, onBytes: shown?.of(one.file) })),
       tokenizerAt && platform.fetchText(tokenizerAt.url, { ...tokenizerAt, settings, signal, keep: true }),
     ]);
     if (tokenizerAt !== null && tokenizerJson === null) {
@@ -146,7 +137,7 @@ export class ClipGraphs {
     }
     let fetched: ModelFile | null = modelFile;
     const take = async () => {
-      const taken = fetched ?? fetchGraph(() => ({}));
+      const taken = fetched ?? fetchOnce(() => ({}));
       fetched = null; // its bytes are moved to the worker
       return taken;
     };

@@ -1,7 +1,6 @@
-/** From labels, or a label set made elsewhere, to the embeddings that a classifier compares with. */
-import { MclipError } from '../errors.js';
+/** From labels to the embeddings that a classifier compares with. */
 import type { OnProgress } from '../model/progress.js';
-import { CLIP_TOKENIZER_VERSION } from '../text/load-clip-tokenizer.js';
+import { CLIP_TOKENIZER_VERSION } from '../text/clip-tokenizer-version.js';
 import { LabelSet } from './label-set.js';
 import type { ClipModel } from './model.js';
 import { fillTemplates, NEUTRAL_PROMPTS, PromptEmbeddings, type Templates, templateList } from './prompts.js';
@@ -43,25 +42,4 @@ export async function embedLabels(
     embeddings: rows.slice(0, labels.length * dim),
     neutral: needsNeutral ? rows.slice(labels.length * dim) : null,
   });
-}
-
-/** Checks that a label set belongs to this model: embeddings of another one would compare as noise. */
-export async function adoptLabelSet(model: ClipModel, labelSet: LabelSet, needsNeutral: boolean): Promise<LabelSet> {
-  const { dim, visionSha256, neutral, model: madeWith } = labelSet.parts;
-  const ours = await model.graphSha256('vision');
-  const known = Object.values(model.manifest.graphs.vision.files).map(({ sha256 }) => sha256);
-  const differs = visionSha256 !== null && ours !== null && ours !== visionSha256 && !known.includes(visionSha256);
-  if (dim !== model.manifest.dim || differs) {
-    throw new MclipError(
-      'INVALID_ARGUMENT',
-      `This label set was made with '${madeWith}' (${dim} dimensions), which is not the model '${model.id}': embed the labels again.`,
-    );
-  }
-  if (needsNeutral && neutral === null) {
-    throw new MclipError(
-      'INVALID_ARGUMENT',
-      "This label set has no null class: make it with a classifier that has unknown: true or scores: 'sigmoid'.",
-    );
-  }
-  return labelSet;
 }

@@ -4,8 +4,8 @@
  */
 import type { Tensor, TypedTensor } from 'onnxruntime-common';
 import { MclipError } from '../errors.js';
-import { rgbReader, withPicture } from '../image/pixel-reader.js';
-import { preprocessParts } from '../image/preprocess.js';
+import { withPicture } from '../image/pixel-reader.js';
+import { preprocessParts } from '../image/preprocess-parts.js';
 import type { SelfCheck } from '../model/canary.js';
 import { isReference } from '../model/device.js';
 import type { Computing } from '../model/host.js';
@@ -13,10 +13,9 @@ import type { Dtype, GraphName, Manifest } from '../model/manifest.js';
 import type { LoadAnswer } from '../model/self-check.js';
 import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings } from '../platform.js';
 import { Slots } from '../slots.js';
-import type { ClipTokenizer } from '../text/clip-tokenizer.js';
-import { loadClipTokenizer } from '../text/load-clip-tokenizer.js';
 import { inputTensor } from './input-tensor.js';
 import { LoadedGraph } from './loaded-graph.js';
+import type { TextTower } from './text-tower.js';
 
 export type Preprocessing = 'exact' | 'fast';
 
@@ -66,8 +65,7 @@ export class LocalClipEncoder implements ClipEncoder {
   readonly #turn = new Slots([null]);
   readonly stopped = null;
   #vision: LoadedGraph | null = null;
-  #text: LoadedGraph | null = null;
-  #tokenizer: ClipTokenizer | null = null;
+  #text: TextTower | null = null;
   #disposed = false;
 
   constructor(runtime: Runtime, manifest: Manifest, { maxPixels }: RuntimeSettings) {
@@ -84,42 +82,19 @@ export class LocalClipEncoder implements ClipEncoder {
     const session = await this.#runtime.createSession(file, { ...options, onNote: (note) => notes.push(note) });
     try {
       const loaded = new LoadedGraph(session, this.#manifest.graphs[graph], this.#manifest.dim, options.device);
-      const tokenizer = graph === 'vision' ? null : await readTokenizer(tokenizerJson);
-      const answer = check && (await this.#answer(loaded, tokenizer, options.device));
+      const tower = graph === 'vision' ? null : await openTower(loaded, tokenizerJson);
+      const canary = check && (await import('./clip-canary.js'));
+      const inTurn = this.#turn.use.bind(this.#turn);
+      const answer = canary && (await canary.canaryAnswer(loaded, tower, this.#manifest, inTurn));
       if (this.#disposed)
         throw new MclipError('DISPOSED', `The model was disposed while its ${graph} graph was loading.`);
-      const wrong = check !== null && !(await import('../model/canary.js')).isRight(answer!, check);
-      if (wrong) await session.release();
-      else if (graph === 'vision') this.#vision = loaded;
-      else [this.#text, this.#tokenizer] = [loaded, tokenizer];
+      if (canary && !canary.isRight(answer!, check!)) await session.release();
+      else if (tower === null) this.#vision = loaded;
+      else this.#text = tower;
       return { answer, notes };
     } catch (error) {
       await session.release();
       throw error;
-    }
-  }
-
-  /** [dim], of the canary; zeros when the graph gives no direction. */
-  async #answer(graph: LoadedGraph, tokenizer: ClipTokenizer | null, device: DeviceName): Promise<Float32Array> {
-    const { CANARY_TEXT, canaryPicture, failedCheck } = await import('../model/canary.js');
-    const { image, canary } = this.#manifest;
-    const rows = (tokenizer && graph.fixedBatch) ?? 1;
-    let input: Tensor;
-    if (tokenizer === null) {
-      input = inputTensor('float32', new Float32Array(3 * image.size ** 2), [1, 3, image.size, image.size]);
-      const picture = { data: canaryPicture(image.size), width: image.size, height: image.size };
-      await preprocessParts(rgbReader(picture), image, input.data as Float32Array);
-    } else {
-      const ids = tokenRows(tokenizer, [canary?.text?.inputText ?? CANARY_TEXT], rows);
-      input = inputTensor('int64', ids, [rows, tokenizer.contextLength]);
-    }
-    try {
-      const run = () => graph.session.run({ [graph.input]: input });
-      return graph.unitVectors(await this.#turn.use(run), rows).subarray(0, this.#manifest.dim);
-    } catch (cause) {
-      if (isReference(device)) throw cause;
-      if (MclipError.isInstance(cause) && cause.code === 'MODEL_CORRUPT') return new Float32Array(this.#manifest.dim);
-      throw failedCheck(device, `it cannot run the model (${cause})`, cause);
     }
   }
 
@@ -151,7 +126,7 @@ export class LocalClipEncoder implements ClipEncoder {
   #run(graph: GraphName, input: Tensor, rows: number, signal: AbortSignal | undefined): Promise<Float32Array> {
     return this.#turn.use(async () => {
       signal?.throwIfAborted();
-      const loaded = required(graph === 'vision' ? this.#vision : this.#text, graph);
+      const loaded = required(graph === 'vision' ? this.#vision : this.#text?.graph, graph);
       try {
         return loaded.unitVectors(await loaded.session.run({ [loaded.input]: input }), rows);
       } catch (cause) {
@@ -162,22 +137,8 @@ export class LocalClipEncoder implements ClipEncoder {
   }
 
   async encodeTexts(texts: string[], signal?: AbortSignal): Promise<Float32Array> {
-    const text = required(this.#text, 'text');
-    const { dim } = this.#manifest;
-    const tokenizer = required(this.#tokenizer, 'text');
-    const rowsPerRun = text.fixedBatch ?? texts.length;
-    const embeddings = new Float32Array(texts.length * dim);
-    for (let start = 0; start < texts.length; start += rowsPerRun) {
-      signal?.throwIfAborted();
-      const chunk = texts.slice(start, start + rowsPerRun);
-      const inputIds = inputTensor('int64', tokenRows(tokenizer, chunk, rowsPerRun), [
-        rowsPerRun,
-        tokenizer.contextLength,
-      ]);
-      const vectors = await this.#run('text', inputIds, rowsPerRun, signal);
-      embeddings.set(vectors.subarray(0, chunk.length * dim), start * dim);
-    }
-    return embeddings;
+    const tower = required(this.#text, 'text');
+    return tower.encode(texts, (input, rows) => this.#run('text', input, rows, signal));
   }
 
   abandon(): Promise<void> {
@@ -188,7 +149,7 @@ export class LocalClipEncoder implements ClipEncoder {
   dispose(): Promise<void> {
     this.#disposed = true;
     return this.#turn.use(async () => {
-      const sessions = [this.#vision?.session, this.#text?.session];
+      const sessions = [this.#vision?.session, this.#text?.graph.session];
       this.#vision = null;
       this.#text = null;
       for (const session of sessions) await session?.release();
@@ -200,20 +161,13 @@ const isLost = (error: unknown): error is MclipError => MclipError.isInstance(er
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
-function required<T>(value: T | null, graph: GraphName): T {
-  if (value === null) throw new MclipError('DISPOSED', `The ${graph} graph is not loaded.`);
+function required<T>(value: T | null | undefined, graph: GraphName): T {
+  if (!value) throw new MclipError('DISPOSED', `The ${graph} graph is not loaded.`);
   return value;
 }
 
-async function readTokenizer(tokenizerJson: string | null): Promise<ClipTokenizer> {
-  if (tokenizerJson === null) return loadClipTokenizer();
-  const { ClipTokenizer } = await import('../text/clip-tokenizer.js');
-  return ClipTokenizer.fromJSON(tokenizerJson);
-}
-
-/** Token ids as the graph takes them, flat [rows, contextLength]; rows beyond the texts are those of ''. */
-function tokenRows(tokenizer: ClipTokenizer, texts: string[], rows: number): BigInt64Array {
-  const inputIds = new BigInt64Array(rows * tokenizer.contextLength);
-  for (let row = 0; row < rows; row++) tokenizer.encodeInto(texts[row] ?? '', inputIds, row * tokenizer.contextLength);
-  return inputIds;
+/** Code of its own: pictures, and labels that are known, do without. */
+async function openTower(graph: LoadedGraph, tokenizerJson: string | null): Promise<TextTower> {
+  const { TextTower } = await import('./text-tower.js');
+  return TextTower.open(graph, tokenizerJson);
 }

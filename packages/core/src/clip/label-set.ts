@@ -3,6 +3,9 @@
  */
 import { decodeFloats, encodeFloats } from '../base64.js';
 import { MclipError, shown } from '../errors.js';
+import { type JsonOrigin, JsonReader } from '../model/json-reader.js';
+
+const NOT_A_SET: JsonOrigin = { code: 'INVALID_ARGUMENT', from: 'Not a label set', whole: 'it' };
 
 export interface LabelSetJson {
   version: 1;
@@ -46,32 +49,23 @@ export class LabelSet {
    * @throws {MclipError} `INVALID_ARGUMENT` naming the field that is missing, of the wrong type or of the wrong size.
    */
   static fromJSON(json: LabelSetJson | string): LabelSet {
-    const value = (typeof json === 'string' ? parse(json) : json) as Partial<LabelSetJson> | null;
-    if (typeof value !== 'object' || value === null) throw invalid('it', 'an object', value);
-    if (value.version !== 1) throw invalid('version', '1', value.version);
-    const { model, tokenizer, templates, logitScale, dim, labels, embeddings } = value;
-    if (typeof model !== 'string' || model === '') throw invalid('model', 'a string', model);
-    if (typeof tokenizer !== 'string') throw invalid('tokenizer', 'a string', tokenizer);
-    if (!isStrings(templates)) throw invalid('templates', 'a list of strings', templates);
-    if (!Number.isFinite(logitScale) || logitScale! <= 0) throw invalid('logitScale', 'a positive number', logitScale);
-    if (!Number.isInteger(dim) || dim! <= 0) throw invalid('dim', 'a positive integer', dim);
-    const { visionSha256 = null, textSha256 = null, logitBias = null } = value;
-    if (!isHash(visionSha256)) throw invalid('visionSha256', 'a SHA-256 or null', visionSha256);
-    if (!isHash(textSha256)) throw invalid('textSha256', 'a SHA-256 or null', textSha256);
-    if (logitBias !== null && !Number.isFinite(logitBias)) throw invalid('logitBias', 'a number or null', logitBias);
+    const read = new JsonReader(NOT_A_SET, typeof json === 'string' ? parse(json) : json);
+    read.field('version').oneOf([1]);
+    const dim = read.field('dim').positiveInteger();
+    const labels = read.field('labels').value;
     checkLabels(labels);
     return new LabelSet({
-      model,
-      tokenizer,
-      templates,
-      logitScale: logitScale!,
-      dim: dim!,
+      model: read.field('model').string(),
+      visionSha256: read.field('visionSha256').or(null, (hash) => hash.sha256()),
+      textSha256: read.field('textSha256').or(null, (hash) => hash.sha256()),
+      tokenizer: read.field('tokenizer').string(),
+      templates: read.field('templates').list((template) => template.string()),
+      logitScale: read.field('logitScale').number((scale) => scale > 0),
+      logitBias: read.field('logitBias').or(null, (bias) => bias.number()),
+      dim,
       labels,
-      visionSha256,
-      textSha256,
-      logitBias,
-      embeddings: readVectors('embeddings', embeddings, labels.length * dim!),
-      neutral: value.neutral == null ? null : readVectors('neutral', value.neutral, dim!),
+      embeddings: vectors(read.field('embeddings'), labels.length * dim),
+      neutral: read.field('neutral').or(null, (neutral) => vectors(neutral, dim)),
     });
   }
 
@@ -106,12 +100,11 @@ export function checkLabels(labels: unknown): asserts labels is readonly string[
   }
 }
 
-function readVectors(name: string, base64: unknown, length: number): Float32Array {
-  const floats = typeof base64 === 'string' ? decodeFloats(base64) : null;
-  if (floats === null || floats.length !== length || !floats.every(Number.isFinite)) {
-    throw invalid(name, `base64 of ${length} finite fp32 values`, base64);
-  }
-  return floats;
+function vectors(at: JsonReader, length: number): Float32Array {
+  const floats = typeof at.value === 'string' ? decodeFloats(at.value) : null;
+  return floats?.length === length && floats.every(Number.isFinite)
+    ? floats
+    : at.fail(`base64 of ${length} finite fp32 values`);
 }
 
 function parse(text: string): unknown {
@@ -121,11 +114,3 @@ function parse(text: string): unknown {
     throw new MclipError('INVALID_ARGUMENT', `The label set is not JSON: ${shown(text)}.`, { cause });
   }
 }
-
-const isHash = (value: unknown) => value === null || (typeof value === 'string' && /^[0-9a-f]{64}$/.test(value));
-
-const isStrings = (value: unknown): value is string[] =>
-  Array.isArray(value) && Array.from(value).every((item) => typeof item === 'string');
-
-const invalid = (field: string, expected: string, value: unknown) =>
-  new MclipError('INVALID_ARGUMENT', `Not a label set: ${field} must be ${expected}, got ${shown(value)}.`);

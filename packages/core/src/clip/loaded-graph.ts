@@ -2,7 +2,7 @@
 import { MclipError } from '../errors.js';
 import type { ManifestGraph } from '../model/manifest.js';
 import type { DeviceName, Session } from '../platform.js';
-import { l2Normalize } from './score.js';
+import { l2Normalize } from './l2-normalize.js';
 
 /** A session and the names of its one input and one output, found in the session and not assumed. */
 export class LoadedGraph {
@@ -10,7 +10,8 @@ export class LoadedGraph {
   readonly input: string;
   readonly device: DeviceName;
   readonly #output: string;
-  readonly #dim: number;
+  /** Length of an embedding. */
+  readonly dim: number;
   /** Rows per run when the graph was exported with a fixed batch, else null. */
   readonly fixedBatch: number | null;
 
@@ -19,7 +20,7 @@ export class LoadedGraph {
     this.session = session;
     this.input = pickName(session.inputNames, input, 'input');
     this.#output = pickName(session.outputNames, output, 'output');
-    this.#dim = dim;
+    this.dim = dim;
     const metadata = session.inputMetadata.find(({ name }) => name === this.input);
     const batch = metadata?.isTensor ? metadata.shape[0] : undefined;
     this.fixedBatch = typeof batch === 'number' && batch > 0 ? batch : null;
@@ -28,7 +29,7 @@ export class LoadedGraph {
   /** Copies the embeddings out of a run's result and normalises each row: [rows, dim], flat. */
   unitVectors(outputs: Awaited<ReturnType<Session['run']>>, rows: number): Float32Array {
     const { data, type } = outputs[this.#output]!;
-    const dim = this.#dim;
+    const { dim } = this;
     if (type !== 'float32' || data.length !== rows * dim) {
       throw new MclipError(
         'MODEL_CORRUPT',

@@ -9,12 +9,12 @@ import { checkDevice, type Device } from '../model/device.js';
 import { canBeReadAgain, Host, LostRun } from '../model/host.js';
 import { locateModel } from '../model/locate.js';
 import type { GraphName, Manifest } from '../model/manifest.js';
-import { clipFamily } from '../model/presets.js';
 import type { OnProgress } from '../model/progress.js';
 import { shared, sharingKey, unshare } from '../model/sharing.js';
 import type { Platform, RuntimeSettings } from '../platform.js';
 import { chooseDtype } from './choose-dtype.js';
-import type { ClipGraphs, ClipParts } from './clip-graphs.js';
+import { clipFamily } from './clip-family.js';
+import { ClipGraphs, type ClipParts } from './clip-graphs.js';
 import type { ClipEncoder, Preprocessing } from './encoder.js';
 import { DEFAULT_MODEL, type ModelOptions } from './model-options.js';
 import { RemoteClipEncoder } from './remote-encoder.js';
@@ -35,8 +35,7 @@ export class ClipModel {
   readonly #parts: ClipParts;
   readonly #key: string;
   readonly #host: Host<ClipEncoder>;
-  #loader: Promise<ClipGraphs> | null = null;
-  #graphs: ClipGraphs | null = null;
+  readonly #graphs: ClipGraphs;
   #users = 1;
 
   /**
@@ -85,7 +84,8 @@ export class ClipModel {
     this.preprocessing = preprocessing;
     this.#parts = parts;
     this.#key = key;
-    this.#host = new Host(parts.startEncoder(), async (restart) => (await this.#loading()).restart(restart));
+    this.#host = new Host(parts.startEncoder(), (restart) => this.#graphs.restart(restart));
+    this.#graphs = new ClipGraphs(parts, this.#host);
   }
 
   get manifest() {
@@ -93,8 +93,8 @@ export class ClipModel {
   }
 
   get device(): Device {
-    const device = this.#graphs?.device;
-    if (!device) throw new MclipError('DISPOSED', 'The model has no device before a graph is loaded.');
+    const { device } = this.#graphs;
+    if (device === null) throw new MclipError('DISPOSED', 'The model has no device before a graph is loaded.');
     return device;
   }
 
@@ -108,10 +108,8 @@ export class ClipModel {
    * Fetches and loads graphs that are not loaded yet. Calls that need the same graph share one load; `signal` ends the
    * waiting, and the load itself stops when nobody uses the model any more.
    */
-  async load(graphs: GraphName[], options: LoadOptions = {}): Promise<void> {
-    const { signal } = options;
-    const loading = this.#loading().then((loader) => loader.load(graphs, options.onProgress));
-    await raceSignal(loading, signal);
+  async load(graphs: GraphName[], { signal, onProgress }: LoadOptions = {}): Promise<void> {
+    await raceSignal(this.#graphs.load(graphs, onProgress), signal);
   }
 
   /** [dim], L2-normalised. */
@@ -162,17 +160,9 @@ export class ClipModel {
   async release(): Promise<void> {
     if (--this.#users > 0) return;
     unshare(this.platform, this.#key);
-    await this.#graphs?.end();
+    await this.#graphs.end();
     const encoder = await this.#host.engine.catch(() => null);
     await encoder?.dispose();
-  }
-
-  #loading(): Promise<ClipGraphs> {
-    this.#loader ??= import('./clip-graphs.js').then(({ ClipGraphs }) => {
-      this.#graphs = new ClipGraphs(this.#parts, this.#host);
-      return this.#graphs;
-    });
-    return this.#loader;
   }
 }
 

@@ -1,7 +1,4 @@
-/**
- * One graph of a CLIP model onto a device that proves itself. Loaded only while a model is: what runs already needs none
- * of it.
- */
+/** One graph of a CLIP model onto a device that proves itself. */
 import { decodeFloats } from '../base64.js';
 import type { ResolvedSettings } from '../configure.js';
 import { MclipError } from '../errors.js';
@@ -52,33 +49,13 @@ export async function placeGraph(placing: Placing): Promise<Device> {
     notes = loaded.notes;
     return loaded.answer;
   };
-  const answerOf = async (device: DeviceName) => {
-    const other = await placing.startEncoder();
-    try {
-      return (await load(other, device, { expected: null, least: 0 }))!;
-    } finally {
-      await other.dispose();
-    }
-  };
   const expected = expectedAnswer(placing.manifest, graph);
-  const { sha256 } = placing.file;
-  const again = placing.candidates !== undefined;
-  const loadOn = (target: ClipEncoder, device: DeviceName) =>
+  const loadOn = (engine: ClipEncoder, device: DeviceName) =>
     loadChecked({
-      ...{ platform, settings, device, what: `${graph} graph`, dtype, sha256, expected, again, answerOf },
-      load: (name, check) => load(target, name, check),
+      ...{ platform, settings, device, what: `${graph} graph`, dtype, sha256: placing.file.sha256, expected },
+      ...{ engine, load, startAnother: placing.startEncoder, again: placing.candidates !== undefined },
     });
-  const encoderOn = async (device: DeviceName) => {
-    const other = await placing.startEncoder();
-    try {
-      await loadOn(other, device);
-      return other;
-    } catch (error) {
-      await other.dispose();
-      throw error;
-    }
-  };
-  const devices = await candidates(placing, encoderOn);
+  const devices = await candidates(placing, loadOn);
   const found = await loadOnFirstDevice(platform, settings, asked, devices, async (device) => {
     await loadOn(encoder, device);
     return dtype;
@@ -89,7 +66,7 @@ export async function placeGraph(placing: Placing): Promise<Device> {
   return { ...current, reason: current.reason + news.join(''), rejected: [...current.rejected, ...fellBack] };
 }
 
-async function candidates(placing: Placing, encoderOn: Contest['encoderOn']): Promise<Candidates> {
+async function candidates(placing: Placing, loadOn: Contest['loadOn']): Promise<Candidates> {
   const { platform, asked, current, dtype } = placing;
   const { bytes } = placing.file;
   if (asked !== 'auto') return placing.candidates ?? { devices: [asked], rejected: [] };
@@ -97,10 +74,8 @@ async function candidates(placing: Placing, encoderOn: Contest['encoderOn']): Pr
   if (current === null) {
     const found = await autoDevices(platform, { dtype, bytes, totalBytes: bytes }, placing.benchmark);
     if (!placing.benchmark) return found;
-    const { fastestFirst } = await import('./benchmark.js');
-    const { settings, file, manifest } = placing;
-    const { size } = manifest.image;
-    return fastestFirst({ platform, settings, candidates: found, sha256: file.sha256, size, encoderOn });
+    const contest = await import('./benchmark.js');
+    return contest.fastestFirst({ ...placing, candidates: found, loadOn });
   }
   const others = platform.autoDevices().filter((name) => isReference(name) && name !== current.name);
   return { devices: [current.name, ...others], rejected: [] };

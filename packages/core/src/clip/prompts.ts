@@ -5,9 +5,8 @@
  */
 import { MclipError, shown } from '../errors.js';
 import type { OnProgress } from '../model/progress.js';
-import { CLIP_TOKENIZER_VERSION } from '../text/load-clip-tokenizer.js';
+import { CLIP_TOKENIZER_VERSION } from '../text/clip-tokenizer-version.js';
 import type { ClipModel } from './model.js';
-import { l2Normalize } from './score.js';
 
 /** `'photo'`: "a photo of a {}."; `'openai-80'`: the ImageNet ensemble; `'none'`: the label itself; or your own. */
 export type Templates = 'photo' | 'openai-80' | 'none' | readonly string[];
@@ -25,7 +24,10 @@ export const NEUTRAL_PROMPTS: readonly string[] = [
 export async function templateList(templates: Templates): Promise<readonly string[]> {
   if (templates === 'photo') return ['a photo of a {}.'];
   if (templates === 'none') return ['{}'];
-  if (templates === 'openai-80') return (await import('./templates.js')).OPENAI_TEMPLATES;
+  if (templates === 'openai-80') {
+    const published = await import('./templates.js');
+    return published.OPENAI_TEMPLATES;
+  }
   if (!Array.isArray(templates) || templates.length === 0) {
     throw new MclipError(
       'INVALID_ARGUMENT',
@@ -80,34 +82,20 @@ export class PromptEmbeddings {
   }
 
   /** Flat [groups, dim]: computes what is missing, and keeps it. */
-  async resolve({ signal, onProgress }: PromptOptions): Promise<Float32Array> {
+  async resolve(options: PromptOptions): Promise<Float32Array> {
     const { dim } = this.#model.manifest;
-    const indices = this.#known.flatMap((embedding, index) => (embedding === null ? [index] : []));
-    const texts = indices.flatMap((index) => this.#groups[index]!);
-    const rows = await (texts.length > 0
-      ? this.#model.encodeTexts(texts, { signal, onProgress })
-      : new Float32Array(0));
-    let row = 0;
-    for (const index of indices) {
-      const count = this.#groups[index]!.length;
-      this.#known[index] = meanDirection(rows.subarray(row * dim, (row + count) * dim), dim);
-      row += count;
-    }
-    if (this.#keys.length > 0 && indices.length > 0) {
-      const entries = indices.map((index): [string, Float32Array] => [this.#keys[index]!, this.#known[index]!]);
-      await this.#model.platform.writeEmbeddings(entries, this.#model.settings);
+    if (!this.complete) {
+      const missing = this.#known.flatMap((embedding, index) => (embedding === null ? [index] : []));
+      const tower = await import('./embed-prompts.js');
+      const groups = missing.map((index) => this.#groups[index]!);
+      const keys = missing.flatMap((index) => this.#keys[index] ?? []);
+      const embeddings = await tower.embedPrompts(this.#model, groups, keys, options);
+      for (const [at, index] of missing.entries()) this.#known[index] = embeddings[at]!;
     }
     const embeddings = new Float32Array(this.#groups.length * dim);
     this.#known.forEach((embedding, index) => embeddings.set(embedding!, index * dim));
     return embeddings;
   }
-}
-
-/** Normalised mean of unit vectors, [rows, dim] -> [dim]. */
-function meanDirection(rows: Float32Array, dim: number): Float32Array {
-  const sum = new Float64Array(dim);
-  for (let index = 0; index < rows.length; index++) sum[index % dim]! += rows[index]!;
-  return l2Normalize(Float32Array.from(sum));
 }
 
 /** A stored embedding is used only if it can be one: files may be damaged. */

@@ -2,23 +2,6 @@
 import { MclipError } from '../errors.js';
 
 /**
- * Divides a vector by its Euclidean length, in place.
- *
- * @returns the same array
- * @throws {MclipError} `INVALID_ARGUMENT` when the length is zero or not finite: such a vector has no direction.
- */
-export function l2Normalize<V extends Float32Array>(vector: V): V {
-  let sum = 0;
-  for (let index = 0; index < vector.length; index++) sum += vector[index]! * vector[index]!;
-  const length = Math.sqrt(sum);
-  if (!(length > 0 && length < Infinity)) {
-    throw new MclipError('INVALID_ARGUMENT', `Cannot normalise a vector of length ${length}.`);
-  }
-  for (let index = 0; index < vector.length; index++) vector[index]! /= length;
-  return vector;
-}
-
-/**
  * Cosine of the angle between two vectors, -1 to 1. They need not be normalised.
  *
  * @throws {MclipError} `INVALID_ARGUMENT` for different dimensions or a zero or non-finite vector.

@@ -2,7 +2,7 @@
  * Where the pixels of a model's square input come from: target sizes, crop windows and padding.
  * References: torchvision `Resize` (shortest edge) and `CenterCrop`; LLaVA `expand2square`.
  */
-import type { Region } from './rgb-image.js';
+import type { Region } from './region.js';
 
 /**
  * - `crop`: shortest edge to `size`, then the centre square (CLIP);

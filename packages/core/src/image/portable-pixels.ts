@@ -1,7 +1,7 @@
 /** Raw pixels as callers hand them over, copied so that they can be moved to a worker. */
 import { MclipError } from '../errors.js';
 import type { PortableImage } from '../platform.js';
-import { checkRawPixels, checkSize, invalid, type RawPixels } from './rgb-image.js';
+import { checkRawPixels, checkSize, plainBytes, type RawPixels } from './rgb-image.js';
 
 /** As `RawPixels`; `channels` may be left out, as in an `ImageData`. */
 export type RawImage = Omit<RawPixels, 'channels'> & { readonly channels?: number };
@@ -11,16 +11,13 @@ export type RawImage = Omit<RawPixels, 'channels'> & { readonly channels?: numbe
  * `IMAGE_TOO_LARGE` for more than `maxPixels`.
  */
 export function portablePixels(image: RawImage, maxPixels: number): PortableImage['source'] {
-  const { data, width, height } = image;
+  const { width, height } = image;
   checkPixelCount(width, height, maxPixels);
   checkSize(width, height, 'an image');
-  if (!(data instanceof Uint8Array || data instanceof Uint8ClampedArray)) {
-    const type = Object.prototype.toString.call(data).slice(8, -1);
-    throw invalid(`Raw pixels must be 8-bit, a Uint8Array or Uint8ClampedArray of 0 to 255, got ${type}.`);
-  }
+  const data = new Uint8Array(plainBytes(image.data)); // a copy, also of a Buffer
   const channels = image.channels ?? data.length / (width * height);
   checkRawPixels({ data, width, height, channels } as RawPixels);
-  return { kind: 'pixels', data: data.slice(), width, height, channels };
+  return { kind: 'pixels', data, width, height, channels };
 }
 
 /** @throws {MclipError} `IMAGE_TOO_LARGE` */

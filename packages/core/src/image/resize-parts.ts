@@ -3,9 +3,9 @@
  * bytes. Only where the WebAssembly kernel cannot run is all that is needed read at once.
  */
 import { inputRange, type Range } from './kernel/job.js';
-import { SimdResize } from './kernel/simd.js';
+import { beginSimdResize } from './kernel/simd.js';
 import type { PixelReader } from './pixel-reader.js';
-import { copyWindow, type ResizePlan, resizeJob } from './resize.js';
+import { copyWindow, type ResizePlan, resizeJob } from './resize-plan.js';
 import type { RgbImage } from './rgb-image.js';
 
 /** Read at a time: about what a core's cache holds. */
@@ -25,7 +25,7 @@ export async function resizeParts(picture: PixelReader, plan: ResizePlan, signal
   const rows = inside(inputRange(job.vertical, plan.window.y, height), canvas.top, picture.height);
   const needed = { x: columns.first, y: rows.first, width: columns.end - columns.first, height: rows.end - rows.first };
   const isCopy = job.horizontal === null && job.vertical === null;
-  const resize = isCopy ? null : SimdResize.begin(job);
+  const resize = isCopy ? null : beginSimdResize(job);
   if (resize === null) {
     const part = await picture.read(needed);
     // the kernel that hardly any browser needs is not loaded by the others
@@ -40,7 +40,7 @@ export async function resizeParts(picture: PixelReader, plan: ResizePlan, signal
     STRIP_MULTIPLE,
   );
   try {
-    for (let { y } = needed; !resize.done; y += stripRows) {
+    for (let { y } = needed; !resize.isDone(); y += stripRows) {
       signal?.throwIfAborted();
       resize.push(await picture.read({ ...needed, y, height: Math.min(stripRows, rows.end - y) }));
     }

@@ -1,13 +1,13 @@
 /** Whether a model could be used now, told without a request. */
 import { chooseDtype } from '../clip/choose-dtype.js';
+import { clipFamily } from '../clip/clip-family.js';
 import { resolveSettings, type Settings } from '../configure.js';
 import { MclipError } from '../errors.js';
 import type { FetchedFile, FetchOptions, Platform } from '../platform.js';
 import { chooseVlmDtypes, vlmFiles } from '../vlm/choose-vlm-dtype.js';
-import { vlmFamily } from '../vlm/vlm-presets.js';
+import { vlmFamily } from '../vlm/vlm-family.js';
 import { type LocatedModel, locateModel, type ModelSpec } from './locate.js';
 import type { Manifest, ManifestFile } from './manifest.js';
-import { clipFamily } from './presets.js';
 import { withWeights } from './split-file.js';
 
 /**

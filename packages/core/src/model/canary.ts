@@ -5,7 +5,6 @@
 import { MclipError } from '../errors.js';
 import type { DeviceName } from '../platform.js';
 import { isReference } from './device.js';
-import type { Dtype } from './manifest.js';
 
 /** What a device is to prove while a graph is loaded on it. */
 export interface SelfCheck {
@@ -17,15 +16,6 @@ export interface SelfCheck {
 
 /** The text whose embedding is checked where a manifest names none. */
 export const CANARY_TEXT = 'a photo of a cat.';
-
-/** Least cosine of forms that compute as trained, and of those with an arithmetic of their own. */
-const LEAST = 0.999;
-const LEAST_LOSSY = 0.98;
-
-export const leastCosine = (dtype: Dtype): number => (isLossy(dtype) ? LEAST_LOSSY : LEAST);
-
-/** Forms whose answers differ from the trained network's on every device. */
-export const isLossy = (dtype: Dtype): boolean => !['fp32', 'fp16', 'w8'].includes(dtype);
 
 /** Picture 1: RGB bytes [size, size, 3]. */
 export function canaryPicture(size: number): Uint8Array {

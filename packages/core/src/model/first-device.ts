@@ -1,4 +1,4 @@
-/** Tries devices in turn. Loaded only while a model is: what runs already needs none of it. */
+/** Tries devices in turn. */
 import type { ResolvedSettings } from '../configure.js';
 import { MclipError } from '../errors.js';
 import type { DeviceName, Platform } from '../platform.js';

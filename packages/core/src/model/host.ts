@@ -56,15 +56,15 @@ export class Host<E extends Computing> {
     let engine = await this.engine;
     const error = engine.stopped ?? this.broken;
     if (error !== null) {
-      const { replaced } = await import('./run-again.js');
-      engine = await replaced(this, { failed: engine, error, demote: false });
+      const again = await import('./run-again.js');
+      engine = await again.replaced(this, { failed: engine, error, demote: false });
     }
     try {
       return await this.attempt(engine, work, null);
     } catch (error) {
       if (!isFailure(engine, error)) throw error;
-      const { runAgain } = await import('./run-again.js');
-      return runAgain(this, engine, work, error, repeatable);
+      const again = await import('./run-again.js');
+      return again.runAgain(this, engine, work, error, repeatable);
     }
   }
 

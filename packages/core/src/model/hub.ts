@@ -1,10 +1,26 @@
-/** Repositories of the hub: at which commit they are read, and what their own listing says of the files. */
+/** Models by name: presets and repositories of the hub, at which commit they are read, and what its listing says of the files. */
 import { MclipError } from '../errors.js';
 import type { FetchedFile } from '../platform.js';
-import { type LocatedModel, names, parseJson, type Whereabouts, withSlash } from './locate.js';
+import { type LocatedModel, type NamedModels, parseJson, type Whereabouts, withSlash } from './locate.js';
 import type { Preset } from './presets.js';
 
-export async function locateRepository<M>(at: Whereabouts<M>, repo: string): Promise<LocatedModel<M>> {
+/** @throws {MclipError} `MODEL_NOT_FOUND` for a name that is neither a preset's nor a repository's */
+export async function locateNamed<M>(at: Whereabouts<M>, model: string): Promise<LocatedModel<M>> {
+  const named = await at.family.named();
+  const { presets, unexported } = named;
+  const byName = Object.hasOwn(presets, model) ? presets[model] : undefined;
+  const preset = byName ?? Object.values(presets).find(({ repo, folder }) => repo === model && !/\/./.test(folder));
+  if (preset !== undefined) return locatePreset(at, model, preset);
+  if (/^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(model)) return locateRepository(at, model, named);
+  const hint = unexported.includes(model)
+    ? `'${model}' has no public ONNX files: export Apple's checkpoint to ONNX, add an mclip.json (docs/models.md) and pass the folder.`
+    : `Unknown model '${model}'. Presets: ${names(named)}; or give 'org/repo', a URL, a folder ('./models/x'), or a bundled model as an object (${at.family.bundled} of @mclip/nano).`;
+  throw new MclipError('MODEL_NOT_FOUND', hint);
+}
+
+const names = ({ presets }: NamedModels<unknown>) => Object.keys(presets).join(', ');
+
+async function locateRepository<M>(at: Whereabouts<M>, repo: string, named: NamedModels<M>): Promise<LocatedModel<M>> {
   const { platform, family, options } = at;
   const manifestAt = (revision: string) =>
     `${withSlash(options.settings.hubUrl)}${repo}/resolve/${revision}/mclip.json`;
@@ -14,7 +30,7 @@ export async function locateRepository<M>(at: Whereabouts<M>, repo: string): Pro
   if (text === null) {
     throw new MclipError(
       'MODEL_NOT_FOUND',
-      `The repository '${repo}' has no mclip.json (or does not exist), and is no preset: ${names(family)}. ` +
+      `The repository '${repo}' has no mclip.json (or does not exist), and is no preset: ${names(named)}. ` +
         'Add a manifest to it, or make a model folder of your own (docs/models.md).',
     );
   }
@@ -53,7 +69,7 @@ async function pinnedRevision(
 const COMMIT = /^[0-9a-f]{40}$/;
 
 /** Its manifest is here, so nothing is fetched until a file is asked for. */
-export function locatePreset<M>(at: Whereabouts<M>, id: string, preset: Preset<M>): LocatedModel<M> {
+function locatePreset<M>(at: Whereabouts<M>, id: string, preset: Preset<M>): LocatedModel<M> {
   const { repo, folder, manifest } = preset;
   const sample = listingUrl(at, repo, preset.revision);
   return fromHub(at, { repo, folder, id, revision: once(() => pinnedRevision(at, id, preset, sample)) }, manifest);

@@ -1,12 +1,21 @@
-import { MclipError, shown } from '../errors.js';
+import { MclipError, type MclipErrorCode, shown } from '../errors.js';
+
+/** What is read: named in errors. */
+export interface JsonOrigin {
+  code: MclipErrorCode;
+  /** Where it came from, or what it is not. */
+  from: string;
+  /** All of it. */
+  whole: string;
+}
 
 /** A cursor into untrusted JSON that knows its own path. */
 export class JsonReader {
-  readonly #origin: string;
+  readonly #origin: JsonOrigin;
   readonly #path: string;
   readonly value: unknown;
 
-  constructor(origin: string, value: unknown, path: string) {
+  constructor(origin: JsonOrigin, value: unknown, path = '') {
     this.#origin = origin;
     this.#path = path;
     this.value = value;
@@ -77,7 +86,7 @@ export class JsonReader {
 
   fail(expected: string): never {
     const value = this.value === undefined ? 'nothing' : shown(this.value, 80);
-    const where = this.#path === '' ? 'The manifest' : this.#path;
-    throw new MclipError('MODEL_CORRUPT', `${this.#origin}: ${where} must be ${expected}, got ${value}.`);
+    const { code, from, whole } = this.#origin;
+    throw new MclipError(code, `${from}: ${this.#path || whole} must be ${expected}, got ${value}.`);
   }
 }

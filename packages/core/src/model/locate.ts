@@ -1,6 +1,6 @@
 /**
- * From the `model` option to a manifest and the URLs of its files. Knows presets, hub repositories, URLs, folders and
- * bundled models; fetching is the platform's.
+ * From the `model` option to a manifest and the URLs of its files. Knows URLs, folders and bundled models; names are the
+ * hub's (hub.ts), fetching is the platform's.
  */
 import { MclipError, shown } from '../errors.js';
 import type { FetchedFile, FetchOptions, Platform } from '../platform.js';
@@ -21,11 +21,16 @@ export type ModelSpec = string | URL | BundledModel;
 export interface ModelFamily<M> {
   /** @throws {MclipError} `MODEL_CORRUPT` */
   parse(json: unknown, origin?: string): M;
-  presets: Readonly<Record<string, Preset<M>>>;
-  /** Names of models that are published as checkpoints only. */
-  unexported: readonly string[];
+  /** Models that have a name; code of its own. */
+  named(): Promise<NamedModels<M>>;
   /** Named in errors. */
   bundled: string;
+}
+
+export interface NamedModels<M> {
+  presets: Readonly<Record<string, Preset<M>>>;
+  /** Published as checkpoints only. */
+  unexported: readonly string[];
 }
 
 export interface LocatedModel<M = Manifest> {
@@ -47,14 +52,10 @@ export async function locateModel<M extends { name: string }>(
 ): Promise<LocatedModel<M>> {
   const at: Whereabouts<M> = { platform, family, options };
   if (typeof model === 'string' && model !== '') {
-    const { presets } = family;
-    const named = Object.hasOwn(presets, model) ? presets[model] : undefined;
-    const preset = named ?? Object.values(presets).find(({ repo, folder }) => repo === model && !/\/./.test(folder));
-    if (preset !== undefined) return (await import('./hub.js')).locatePreset(at, model, preset);
     const base = /^https?:\/\//.test(model) ? withSlash(model) : platform.localModelUrl(model);
     if (base !== null) return locateFolder(at, model, base);
-    if (/^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(model)) return (await import('./hub.js')).locateRepository(at, model);
-    throw unknownModel(model, family);
+    const hub = await import('./hub.js');
+    return hub.locateNamed(at, model);
   }
   if (model instanceof URL) return locateFolder(at, model.href, withSlash(model.href));
   if (typeof model === 'object' && model !== null && typeof model.fileUrl === 'function') {
@@ -106,14 +107,6 @@ async function locateFolder<M>(
   };
 }
 
-function unknownModel(model: string, family: ModelFamily<unknown>): MclipError {
-  const hint = family.unexported.includes(model)
-    ? `'${model}' has no public ONNX files: export Apple's checkpoint to ONNX, add an mclip.json (docs/models.md) and pass the folder.`
-    : `Unknown model '${model}'. Presets: ${names(family)}; or give 'org/repo', a URL, a folder ('./models/x'), or a bundled model as an object (${family.bundled} of @mclip/nano).`;
-  return new MclipError('MODEL_NOT_FOUND', hint);
-}
-
-export const names = ({ presets }: ModelFamily<unknown>) => Object.keys(presets).join(', ');
 export const withSlash = (url: string) => (url.endsWith('/') ? url : `${url}/`);
 
 export function parseJson(text: string, url: string): unknown {

@@ -96,7 +96,7 @@ export function parseManifest(json: unknown, origin = 'mclip.json'): Manifest {
 
 /** At the top of a manifest whose version this package can read. */
 export function manifestReader(json: unknown, origin: string): JsonReader {
-  const read = new JsonReader(origin, json, '');
+  const read = new JsonReader({ code: 'MODEL_CORRUPT', from: origin, whole: 'The manifest' }, json);
   if (read.field('mclip').value !== 1) {
     read.field('mclip').fail('1 (a newer manifest needs a newer @mclip package)');
   }

@@ -5,8 +5,7 @@
  *
  * Weights are Apple's, under `apple-amlr`: research only, no commercial use. Nothing of them is bundled here.
  */
-import type { ModelFamily } from './locate.js';
-import { type Dtype, type ImageConfig, type Manifest, type ManifestGraph, parseManifest } from './manifest.js';
+import type { Dtype, ImageConfig, Manifest, ManifestGraph } from './manifest.js';
 
 export interface Preset<M = Manifest> {
   /** Repository on the hub. */
@@ -108,17 +107,10 @@ export const presets: Readonly<Record<string, Preset>> = {
 };
 
 /** Published by Apple as PyTorch checkpoints only: they must be exported first. */
-export const UNEXPORTED_PRESETS: readonly string[] = [
+export const unexported: readonly string[] = [
   'mobileclip-s3',
   'mobileclip-s4',
   'mobileclip-l14',
   'mobileclip2-s3',
   'mobileclip2-s4',
 ];
-
-export const clipFamily: ModelFamily<Manifest> = {
-  parse: parseManifest,
-  presets,
-  unexported: UNEXPORTED_PRESETS,
-  bundled: 'nanoClip',
-};

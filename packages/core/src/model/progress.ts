@@ -1,4 +1,7 @@
 /** Progress of everything long: one honest total over all files, and a count for texts. */
+import type { LocatedModel } from './locate.js';
+import type { ManifestFile } from './manifest.js';
+import { withWeights } from './split-file.js';
 
 export type Progress =
   | { phase: 'download'; file: string; loadedBytes: number; totalBytes: number | null; bytesPerSecond: number }
@@ -13,14 +16,28 @@ interface Tracked {
   total: number | null;
 }
 
+/** Of files of a model, whose sizes are known before the first byte is fetched. */
+export async function progressOver(
+  { locate }: LocatedModel<unknown>,
+  graphs: readonly ManifestFile[],
+  onProgress: OnProgress,
+): Promise<DownloadProgress> {
+  const files = withWeights(graphs);
+  const located = await Promise.all(files.map(locate));
+  return new DownloadProgress(
+    onProgress,
+    files.map(({ file }, index) => ({ file, bytes: located[index]!.bytes })),
+  );
+}
+
 /** Sums several downloads into one figure that never goes backwards. `totalBytes` is null until all sizes are known. */
 export class DownloadProgress {
-  readonly #onProgress: OnProgress | undefined;
+  readonly #onProgress: OnProgress;
   readonly #files = new Map<string, Tracked>();
   readonly #startedAt = performance.now();
 
   /** @param files all of them, with their sizes where they are known */
-  constructor(onProgress: OnProgress | undefined, files: readonly { file: string; bytes: number | null }[]) {
+  constructor(onProgress: OnProgress, files: readonly { file: string; bytes: number | null }[]) {
     this.#onProgress = onProgress;
     for (const { file, bytes } of files) this.#files.set(file, { loaded: 0, first: -1, total: bytes });
   }
@@ -37,7 +54,6 @@ export class DownloadProgress {
   }
 
   #report(file: string): void {
-    if (this.#onProgress === undefined) return;
     let loadedBytes = 0;
     let transferred = 0;
     let totalBytes: number | null = 0;

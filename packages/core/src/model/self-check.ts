@@ -1,12 +1,14 @@
 /**
  * Loads a graph on a device and lets the device prove itself: its answer to the canary must be the manifest's, or, where
- * a manifest has none, that of the CPU. What was found is kept per device, form, file and versions.
+ * a manifest has none, that of the CPU. What was found is kept per device, form, file and versions; the code of the proof
+ * comes when there is something to find.
  */
 import type { ResolvedSettings } from '../configure.js';
 import type { DeviceName, Platform } from '../platform.js';
 import { VERSION } from '../version.js';
-import { cosineOf, failedCheck, isLossy, leastCosine, type SelfCheck } from './canary.js';
+import type { SelfCheck } from './canary.js';
 import { isReference } from './device.js';
+import type { Computing } from './host.js';
 import type { Dtype } from './manifest.js';
 
 /** What a computing half says when it has loaded. */
@@ -17,7 +19,7 @@ export interface LoadAnswer {
   notes: string[];
 }
 
-export interface CheckedLoad {
+export interface CheckedLoad<E extends Computing = Computing> {
   platform: Platform;
   settings: ResolvedSettings;
   device: DeviceName;
@@ -30,52 +32,45 @@ export interface CheckedLoad {
   expected: Float32Array | null;
   /** True: whatever was found before, the device answers again, after it failed while running. */
   again: boolean;
+  /** That it is loaded in. */
+  engine: E;
+  startAnother(): Promise<E>;
   /** Loads and, with a check, answers; a graph whose answer is wrong does not stay loaded. */
-  load(device: DeviceName, check: SelfCheck | null): Promise<Float32Array | null>;
-  /** The answer of a device of its own, freed afterwards. */
-  answerOf(device: DeviceName): Promise<Float32Array>;
+  load(engine: E, device: DeviceName, check: SelfCheck | null): Promise<Float32Array | null>;
 }
+
+/** Least cosine of forms that compute as trained, and of those with an arithmetic of their own. */
+const LEAST = 0.999;
+const LEAST_LOSSY = 0.98;
+
+/** Forms whose answers differ from the trained network's on every device. */
+export const isLossy = (dtype: Dtype): boolean => !['fp32', 'fp16', 'w8'].includes(dtype);
+
+export const leastCosine = (dtype: Dtype): number => (isLossy(dtype) ? LEAST_LOSSY : LEAST);
 
 /** @throws {MclipError} `DEVICE_UNAVAILABLE` when the device answers wrong now, or did with these files before. */
-export async function loadChecked(asked: CheckedLoad): Promise<void> {
-  const { platform, settings, device, what, dtype, sha256, again } = asked;
-  const trusted = isReference(device) && (asked.expected === null || isLossy(dtype));
-  if (trusted) {
-    await asked.load(device, null);
-    return;
+export async function loadChecked<E extends Computing>(asked: CheckedLoad<E>): Promise<void> {
+  const { platform, settings, engine, device, dtype, expected, again } = asked;
+  const isTrusted = isReference(device) && (expected === null || isLossy(dtype));
+  if (!isTrusted) {
+    const key = await keyOf('verdict', asked, device);
+    const kept = key === null || again ? undefined : (await platform.readEmbeddings([key], settings))[0]?.[0];
+    // never for NaN
+    if (!(kept !== undefined && kept >= leastCosine(dtype))) {
+      const proof = await import('./prove.js');
+      return proof.prove(asked, key, kept);
+    }
   }
+  await asked.load(engine, device, null);
+}
+
+/** Under which something that a device said of these files is kept; null: nowhere. */
+export async function keyOf(
+  what: string,
+  { platform, dtype, what: graph, sha256 }: Pick<CheckedLoad, 'platform' | 'dtype' | 'what' | 'sha256'>,
+  device: DeviceName,
+): Promise<string | null> {
+  if (sha256 === null) return null;
   const { identity } = await platform.deviceFacts(device);
-  const key = keyOf('verdict', VERSION, device, identity, dtype, what, sha256);
-  const least = leastCosine(dtype);
-  const check = (cosine: number) => {
-    if (cosine >= least) return; // never for NaN
-    throw failedCheck(
-      device,
-      `its answer (${what}) has cosine ${cosine.toFixed(4)} with the right one, less than ${least}`,
-    );
-  };
-  const before = sha256 === null || again ? undefined : (await platform.readEmbeddings([key], settings))[0]?.[0];
-  if (before !== undefined) {
-    check(before);
-    await asked.load(device, null);
-    return;
-  }
-  const expected = asked.expected ?? (await referenceAnswer(asked));
-  const cosine = cosineOf((await asked.load(device, { expected, least }))!, expected);
-  if (sha256 !== null) await platform.writeEmbeddings([[key, Float32Array.of(cosine)]], settings);
-  check(cosine);
+  return JSON.stringify(['self-check', what, VERSION, device, identity, dtype, graph, sha256]);
 }
-
-/** What the CPU says: computed once per file. */
-async function referenceAnswer({ platform, settings, what, dtype, sha256, answerOf }: CheckedLoad) {
-  const reference = platform.supportedDevices.find(isReference)!;
-  const { identity } = await platform.deviceFacts(reference);
-  const key = keyOf('answer', VERSION, reference, identity, dtype, what, sha256);
-  const kept = sha256 === null ? null : (await platform.readEmbeddings([key], settings))[0];
-  if (kept) return kept;
-  const answer = await answerOf(reference);
-  if (sha256 !== null) await platform.writeEmbeddings([[key, answer]], settings);
-  return answer;
-}
-
-const keyOf = (...parts: (string | null)[]) => JSON.stringify(['self-check', ...parts]);

@@ -12,10 +12,9 @@ export const withWeights = (files: readonly ManifestFile[]): ManifestFile[] =>
 /** @param fetchOne fetches a single file */
 export async function fetchSplit(
   file: ManifestFile,
+  weights: ManifestFile,
   fetchOne: (file: ManifestFile) => Promise<ModelFile>,
 ): Promise<ModelFile> {
-  const weights = file.data;
-  if (weights === undefined) return fetchOne(file);
   const [graph, data] = await Promise.all([fetchOne(file), fetchOne(weights)]);
   if (typeof graph === 'string') return graph;
   return { graph, data, path: weights.file.slice(file.file.lastIndexOf('/') + 1) } as SplitFile;

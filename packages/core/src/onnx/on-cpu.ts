@@ -15,6 +15,6 @@ export async function inSinglePrecision(
 ): Promise<Session> {
   const { device, dtype } = options;
   if (!isReference(device) || (dtype !== 'fp16' && dtype !== 'q4f16')) return create(null);
-  const { createWidened } = await import('./create-widened.js');
-  return createWidened(options, openFile, create);
+  const widened = await import('./create-widened.js');
+  return widened.createWidened(options, openFile, create);
 }

@@ -20,11 +20,6 @@ export async function storedBytes(
     await backend.touch(journal);
     return found.bytes;
   }
-  if ((await backend.hashOf(url, signal)) !== sha256) return null;
-  const now = Date.now();
-  const checked = { ...found, sha256, verifiedAt: verified?.verifiedAt ?? now };
-  const { model = url } = file;
-  const renewed = { url, model, usedAt: now, part: null, ...journal, file: checked };
-  await backend.writeJournal(renewed).catch(() => {}); // read-only: checked again next time
-  return found.bytes;
+  const changed = await import('./checked-again.js');
+  return (await changed.isStillRight(backend, { ...file, sha256 }, journal, found, signal)) ? found.bytes : null;
 }

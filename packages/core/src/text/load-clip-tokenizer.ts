@@ -2,9 +2,6 @@
 
 import type { ClipTokenizer } from './clip-tokenizer.js';
 
-/** Part of every cache key of text embeddings; changes whenever any text may get other ids. */
-export const CLIP_TOKENIZER_VERSION = 'open-clip-1';
-
 let loading: Promise<ClipTokenizer> | undefined;
 
 /** The CLIP tokenizer with the bundled vocabulary. Every call returns the same tokenizer. */

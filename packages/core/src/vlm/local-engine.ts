@@ -2,7 +2,7 @@
 import { Tensor } from 'onnxruntime-common';
 import { MclipError } from '../errors.js';
 import { withPicture } from '../image/pixel-reader.js';
-import { type PreprocessConfig, preprocessParts } from '../image/preprocess.js';
+import { type PreprocessConfig, preprocessParts } from '../image/preprocess-parts.js';
 import { isReference } from '../model/device.js';
 import type { LoadAnswer } from '../model/self-check.js';
 import type { DeviceName, Runtime, RuntimeSettings, SessionOptions } from '../platform.js';

@@ -1,13 +1,11 @@
-/**
- * A captioner's model onto a device that proves itself. Loaded only while a model is: what runs already needs none of it.
- */
+/** A captioner's model onto a device that proves itself. */
 import type { ResolvedSettings } from '../configure.js';
 import { autoDevices, type Candidates, type Workload } from '../model/auto-devices.js';
-import { isLossy, type SelfCheck } from '../model/canary.js';
+import type { SelfCheck } from '../model/canary.js';
 import type { Device } from '../model/device.js';
 import { loadOnFirstDevice } from '../model/first-device.js';
 import type { LocatedModel } from '../model/locate.js';
-import { loadChecked } from '../model/self-check.js';
+import { isLossy, loadChecked } from '../model/self-check.js';
 import type { DeviceName, Platform } from '../platform.js';
 import type { CaptionerOptions } from './captioner-options.js';
 import { chooseVlmDtypes, type VlmDtypes } from './choose-vlm-dtype.js';
@@ -58,21 +56,13 @@ export async function placeVlm(placing: VlmPlacing): Promise<Device> {
       notes = loaded.notes;
       return loaded.answer;
     };
-    const answerOf = async (on: DeviceName) => {
-      const other = await placing.startEngine();
-      try {
-        return (await load(other, on, { expected: null, least: 0 }))!;
-      } finally {
-        await other.dispose();
-      }
-    };
     const hashes = graphs.map(({ sha256 }) => sha256);
     await loadChecked({
-      ...{ platform, settings, device, what: 'first logits', again: placing.candidates !== undefined, answerOf },
+      ...{ platform, settings, device, what: 'first logits', again: placing.candidates !== undefined },
+      ...{ engine, load, startAnother: placing.startEngine },
       dtype: isLossy(dtypes.vision) ? dtypes.vision : dtypes.decoder,
       sha256: hashes.includes(null) ? null : hashes.join(' '),
       expected: canary && Float32Array.from(canary.logits),
-      load: (on, check) => load(engine, on, check),
     });
     return dtypes.decoder;
   });

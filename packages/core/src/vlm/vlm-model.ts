@@ -4,18 +4,18 @@ import { type ResolvedSettings, resolveSettings } from '../configure.js';
 import { MclipError } from '../errors.js';
 import type { Candidates } from '../model/auto-devices.js';
 import { checkDevice, type Device } from '../model/device.js';
+import { fetchGraph } from '../model/fetch-graph.js';
 import { Host, type Restart } from '../model/host.js';
 import { type LocatedModel, locateModel } from '../model/locate.js';
 import type { ManifestFile } from '../model/manifest.js';
-import { DownloadProgress } from '../model/progress.js';
-import { fetchSplit, withWeights } from '../model/split-file.js';
 import type { ModelFile, Platform, RuntimeSettings } from '../platform.js';
 import { type CaptionerOptions, check, DEFAULT_CAPTIONER, type ViewOptions, viewOf } from './captioner-options.js';
 import { chooseRows, type VlmDtypes, vlmFiles } from './choose-vlm-dtype.js';
 import type { EncodeTimings, VlmEngine, VlmLoadRequest } from './engine.js';
+import { placeVlm } from './place-vlm.js';
 import { RemoteVlmEngine } from './remote-engine.js';
+import { vlmFamily } from './vlm-family.js';
 import type { VlmManifest } from './vlm-manifest.js';
-import { vlmFamily } from './vlm-presets.js';
 
 export type FetchedVlm = Pick<VlmLoadRequest, 'vision' | 'decoder' | 'rows' | 'tokenizerJson'>;
 
@@ -157,7 +157,6 @@ interface Parts {
 
 /** Fetches and loads on the first device that works: the files depend on it. */
 async function loadOnDevice(parts: Parts, options: CaptionerOptions, candidates?: Candidates): Promise<Device> {
-  const { placeVlm } = await import('./place-vlm.js');
   const fetch = (dtypes: VlmDtypes) => fetchFiles(parts, dtypes, options);
   return placeVlm({ ...parts, options, fetch, ...(candidates && { candidates }) });
 }
@@ -174,13 +173,12 @@ async function fetchFiles(
   const rowDtype = chooseRows(manifest);
   const wanted = vlmFiles(manifest, dtypes);
   const [visionGraph, decoderGraph, rowFile] = wanted;
-  // sizes are known before the first byte is fetched
-  const progress = Promise.all(
-    withWeights(wanted).map(async (file) => ({ file: file.file, bytes: (await located.locate(file)).bytes })),
-  ).then((sizes) => new DownloadProgress(options.onProgress, sizes));
+  const { onProgress } = options;
+  const progress =
+    onProgress && import('../model/progress.js').then((progress) => progress.progressOver(located, wanted, onProgress));
   const fetchFile = (file: ManifestFile): Promise<ModelFile> =>
-    fetchSplit(file, async (one) => {
-      const onBytes = (await progress).of(one.file);
+    fetchGraph(file, async (one) => {
+      const onBytes = (await progress)?.of(one.file);
       return platform.fetchFile(await located.locate(one), { settings, signal, onBytes });
     });
   const fetchTokenizer = async () => {

@@ -2,10 +2,9 @@
  * Vision-language models that can be named in one word, as `presets` is for CLIP: the manifest of a public ONNX
  * repository as it is today. Weights are Apple's, under `apple-amlr`: research only. Nothing of them is bundled here.
  */
-import type { ModelFamily } from '../model/locate.js';
 import type { Dtype, ManifestGraph } from '../model/manifest.js';
 import type { Preset } from '../model/presets.js';
-import { parseVlmManifest, type VlmManifest } from './vlm-manifest.js';
+import type { VlmManifest } from './vlm-manifest.js';
 
 const SUFFIXES: Record<Dtype, string> = {
   fp32: '',
@@ -60,9 +59,5 @@ export const vlmPresets: Readonly<Record<string, Preset<VlmManifest>>> = {
   'fastvlm-0.5b': { repo: 'onnx-community/FastVLM-0.5B-ONNX', revision: 'main', folder: '', manifest: fastvlm05b },
 };
 
-export const vlmFamily: ModelFamily<VlmManifest> = {
-  parse: parseVlmManifest,
-  presets: vlmPresets,
-  unexported: ['fastvlm-1.5b', 'fastvlm-7b'],
-  bundled: 'nanoVlm',
-};
+/** Published by Apple as PyTorch checkpoints only: they must be exported first. */
+export const unexported: readonly string[] = ['fastvlm-1.5b', 'fastvlm-7b'];

@@ -2,6 +2,7 @@
  * Calls across a worker boundary: a request carries an id, a method and its arguments; the answer carries the result
  * or a typed error. Aborting rejects here at once and tells the other side, which drops the work at its next step.
  */
+import { onAbort } from '../abort.js';
 import { fromWireError, MclipError, toWireError, type WireError } from '../errors.js';
 import type { WorkerPort } from '../platform.js';
 
@@ -10,6 +11,8 @@ type Response = { id: number; result: unknown } | { id: number; error: WireError
 
 interface PendingCall {
   onEvent: ((event: unknown) => void) | undefined;
+  /** For the signal. */
+  stopWaiting: (() => void) | undefined;
   resolve: (result: unknown) => void;
   reject: (reason: unknown) => void;
 }
@@ -48,26 +51,15 @@ export class WorkerClient {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const id = this.#nextId++;
     return new Promise<T>((resolve, reject) => {
-      const onAbort = () => {
+      const abort = () => {
         this.#take(id);
         this.#port.post({ cancel: id } satisfies Request, []);
-        reject(signal?.reason);
+        reject(signal!.reason);
       };
-      signal?.addEventListener('abort', onAbort, { once: true });
-      const done = () => signal?.removeEventListener('abort', onAbort);
+      const stopWaiting = signal && onAbort(signal, abort);
       if (this.#unanswered.size === 0) this.#port.hold();
       this.#unanswered.add(id);
-      this.#pending.set(id, {
-        onEvent,
-        resolve: (result) => {
-          done();
-          resolve(result as T);
-        },
-        reject: (reason) => {
-          done();
-          reject(reason);
-        },
-      });
+      this.#pending.set(id, { onEvent, stopWaiting, resolve: resolve as PendingCall['resolve'], reject });
       try {
         this.#port.post({ id, method, args } satisfies Request, transfer);
       } catch (cause) {
@@ -112,6 +104,7 @@ export class WorkerClient {
   #take(id: number): PendingCall | undefined {
     const call = this.#pending.get(id);
     this.#pending.delete(id);
+    call?.stopWaiting?.();
     return call;
   }
 

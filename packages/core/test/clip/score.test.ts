@@ -1,14 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import {
-  l2Normalize,
-  rank,
-  rowSimilarities,
-  scoreSimilarities,
-  sigmoid,
-  similarity,
-  softmax,
-} from '../../src/clip/score.js';
+import { l2Normalize } from '../../src/clip/l2-normalize.js';
+import { rank, rowSimilarities, scoreSimilarities, sigmoid, similarity, softmax } from '../../src/clip/score.js';
 import { thrown } from '../thrown.js';
 
 const SCALE = { logitScale: 100, logitBias: null };

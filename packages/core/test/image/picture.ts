@@ -1,5 +1,6 @@
 /** Seeded test pictures; the same bytes as tools/goldens/pictures.py. */
 import { createHash } from 'node:crypto';
+import { checkRegion, type Region } from '../../src/image/region.js';
 import type { RgbImage } from '../../src/image/rgb-image.js';
 
 export const KINDS = ['noise', 'extreme', 'checker', 'smooth', 'blocks'] as const;
@@ -51,4 +52,16 @@ export function withAlpha(rgb: Uint8Array): Uint8Array {
 export function sha(view: ArrayBufferView): string {
   const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
   return createHash('sha256').update(bytes).digest('hex').slice(0, 32);
+}
+
+/** The pixels of a region, copied. */
+export function cropRegion({ data, width, height }: RgbImage, region: Region): RgbImage {
+  checkRegion(region, width, height);
+  const rowBytes = region.width * 3;
+  const cropped = new Uint8Array(rowBytes * region.height);
+  for (let y = 0; y < region.height; y++) {
+    const from = ((region.y + y) * width + region.x) * 3;
+    cropped.set(data.subarray(from, from + rowBytes), y * rowBytes);
+  }
+  return { data: cropped, width: region.width, height: region.height };
 }

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
 import { centerCropWindow, scaledSize, shortestEdgeSize, squarePlacement } from '../../src/image/geometry.js';
-import { fitToSquare, type PreprocessConfig, preprocess, preprocessInto } from '../../src/image/preprocess.js';
+import { fitToSquare, preprocess, preprocessInto } from '../../src/image/preprocess.js';
+import type { PreprocessConfig } from '../../src/image/preprocess-parts.js';
 import { type Kind, picture, sha } from './picture.js';
 
 // these compare much and may run beside a build

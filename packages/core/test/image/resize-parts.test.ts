@@ -1,13 +1,16 @@
 /** A picture that is read in strips gives the bytes of one that is held whole. */
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
-import { type PixelReader, rawReader, rgbReader, withPicture } from '../../src/image/pixel-reader.js';
-import { fitToSquare, type PreprocessConfig, preprocess, preprocessParts } from '../../src/image/preprocess.js';
+import { type PixelReader, withPicture } from '../../src/image/pixel-reader.js';
+import { fitToSquare, preprocess } from '../../src/image/preprocess.js';
+import { type PreprocessConfig, preprocessParts } from '../../src/image/preprocess-parts.js';
+import { rawReader, rgbReader } from '../../src/image/raw-reader.js';
+import type { Region } from '../../src/image/region.js';
 import { resizeWindow } from '../../src/image/resize.js';
 import { resizeParts } from '../../src/image/resize-parts.js';
-import { cropRegion, type Region, type RgbImage } from '../../src/image/rgb-image.js';
+import type { RgbImage } from '../../src/image/rgb-image.js';
 import type { Runtime } from '../../src/platform.js';
-import { KINDS, picture, sha, withAlpha } from './picture.js';
+import { cropRegion, KINDS, picture, sha, withAlpha } from './picture.js';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -208,7 +211,7 @@ test('without WebAssembly a picture in parts gives the same bytes', async () => 
   const expected = sha(fitToSquare(image, config).data);
   vi.resetModules();
   vi.stubGlobal('WebAssembly', undefined);
-  const fresh = await import('../../src/image/preprocess.js');
+  const fresh = await import('../../src/image/preprocess-parts.js');
   const target = new Float32Array(3 * 64 * 64);
   await fresh.preprocessParts(stripReader(image), config, target);
   vi.unstubAllGlobals();

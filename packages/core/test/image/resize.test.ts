@@ -4,7 +4,8 @@ import { describe, expect, test, vi } from 'vitest';
 import { coefficients, type Interpolation } from '../../src/image/coefficients.js';
 import { resizeScalar } from '../../src/image/kernel/scalar.js';
 import type { PixelPart } from '../../src/image/pixel-reader.js';
-import { type ResizePlan, resize, resizeJob, resizeSimd, resizeWindow } from '../../src/image/resize.js';
+import { resize, resizeSimd, resizeWindow } from '../../src/image/resize.js';
+import { type ResizePlan, resizeJob } from '../../src/image/resize-plan.js';
 import type { RgbImage } from '../../src/image/rgb-image.js';
 import { KINDS, type Kind, picture, sha, withAlpha } from './picture.js';
 

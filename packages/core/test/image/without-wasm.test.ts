@@ -8,7 +8,8 @@ beforeEach(() => vi.resetModules());
 afterEach(() => vi.unstubAllGlobals());
 
 async function resizeFresh() {
-  const { resize, resizeJob, resizeSimd } = await import('../../src/image/resize.js');
+  const { resize, resizeSimd } = await import('../../src/image/resize.js');
+  const { resizeJob } = await import('../../src/image/resize-plan.js');
   const image = picture('noise', 90, 70, 4);
   const size = { width: 31, height: 23 };
   const plan = { size, window: { x: 0, y: 0, ...size }, interpolation: 'bicubic' } as const;

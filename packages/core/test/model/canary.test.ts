@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { canaryPicture, cosineOf, isRight, leastCosine } from '../../src/model/canary.js';
+import { canaryPicture, cosineOf, isRight } from '../../src/model/canary.js';
+import { leastCosine } from '../../src/model/self-check.js';
 
 // SHA-256 of canary_pixels(size) in tools/export/mclip_export/pictures.py
 test.each([

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
+import { clipFamily } from '../../src/clip/clip-family.js';
 import { resolveSettings, type Settings } from '../../src/configure.js';
 import { MclipError } from '../../src/errors.js';
 import { type BundledModel, locateModel, type ModelSpec } from '../../src/model/locate.js';
 import { parseManifest } from '../../src/model/manifest.js';
-import { clipFamily, presets, UNEXPORTED_PRESETS } from '../../src/model/presets.js';
+import { presets, unexported } from '../../src/model/presets.js';
 import type { FetchOptions, Platform } from '../../src/platform.js';
 import { rejection } from '../thrown.js';
 import { smallestManifest, validManifest } from './valid-manifest.js';
@@ -205,7 +206,7 @@ test.each(['mobileclip3', 'MobileCLIP2-S0', 'a/b/c', 'a b/c', 'me/..', '__proto_
   },
 );
 
-test.each(UNEXPORTED_PRESETS)('%s says that it must be exported', async (model) => {
+test.each(unexported)('%s says that it must be exported', async (model) => {
   const { platform } = memoryPlatform({});
   const { message } = await rejection('MODEL_NOT_FOUND', locateModel(platform, model, clipFamily, options()));
   expect(message).toContain(model);

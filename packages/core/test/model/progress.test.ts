@@ -66,10 +66,6 @@ test('what was there before is loaded, but not at any speed', () => {
   expect(reports.at(-1)).toMatchObject({ loadedBytes: 1_900_000, bytesPerSecond: 0 });
 });
 
-test('nothing happens when nobody listens', () => {
-  expect(() => new DownloadProgress(undefined, [{ file: 'x', bytes: null }]).of('x')(1, 2)).not.toThrow();
-});
-
 test('loaded bytes never go backwards, never exceed the total, and end at it', () => {
   const sizes = fc.array(fc.integer({ min: 1, max: 1000 }), { minLength: 1, maxLength: 4 });
   const steps = fc.array(fc.tuple(fc.nat(3), fc.double({ min: 0, max: 1, noNaN: true })), { maxLength: 30 });

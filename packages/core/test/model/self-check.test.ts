@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { resolveSettings } from '../../src/configure.js';
 import type { SelfCheck } from '../../src/model/canary.js';
 import { type CheckedLoad, loadChecked } from '../../src/model/self-check.js';
@@ -8,12 +8,15 @@ import { rejection } from '../thrown.js';
 const RIGHT = Float32Array.of(0.6, 0.8);
 const WRONG = Float32Array.of(0.8, -0.6);
 
+const engine = () => ({ stopped: null, dispose: vi.fn(async () => {}), abandon: async () => {} });
+
 /** Answers by device; what was loaded with which check; the driver's version is part of what a device is. */
 function machine(answers: Partial<Record<DeviceName, Float32Array>>) {
   const store = new Map<string, Float32Array>();
   const loads: [DeviceName, SelfCheck | null][] = [];
   const asked: DeviceName[] = [];
   const driver = { version: '1' };
+  const [own, another] = [engine(), engine()];
   const platform = {
     supportedDevices: ['cpu', 'cuda'],
     deviceFacts: async (device: DeviceName) => ({ identity: device + driver.version }),
@@ -32,17 +35,16 @@ function machine(answers: Partial<Record<DeviceName, Float32Array>>) {
       sha256: 'abc',
       expected: RIGHT,
       again: false,
-      async load(device, check) {
-        loads.push([device, check]);
+      engine: own,
+      startAnother: async () => another,
+      async load(engine, device, check) {
+        if (engine === own) loads.push([device, check]);
+        else asked.push(device);
         return check && answers[device]!;
-      },
-      async answerOf(device) {
-        asked.push(device);
-        return answers[device]!;
       },
       ...options,
     });
-  return { run, loads, asked, store, driver };
+  return { run, loads, asked, store, driver, own, another };
 }
 
 const checks = (loads: [DeviceName, SelfCheck | null][]) => loads.map(([, check]) => check !== null);
@@ -92,10 +94,11 @@ test('a device that failed while running answers again', async () => {
 });
 
 test('without a canary the CPU is asked, once', async () => {
-  const { run, loads, asked } = machine({ cpu: RIGHT, cuda: WRONG });
+  const { run, loads, asked, own, another } = machine({ cpu: RIGHT, cuda: WRONG });
   await rejection('DEVICE_UNAVAILABLE', run({ expected: null }));
   await rejection('DEVICE_UNAVAILABLE', run({ expected: null, again: true }));
   expect(asked).toEqual(['cpu']);
+  expect([own, another].map(({ dispose }) => dispose.mock.calls.length)).toEqual([0, 1]);
   expect(loads.map(([device]) => device)).toEqual(['cuda', 'cuda']);
 });
 

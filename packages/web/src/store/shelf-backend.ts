@@ -1,11 +1,12 @@
 /** All of the model store in a browser: what only a download or the management of models needs. */
 import type { Journal, PartFile, StoreBackend, StreamingHash, WaitOptions } from '@mclip/core/adapter';
+import type { WritableShelf } from './shelf.js';
 import { partBytes, ShelfPart } from './shelf-part.js';
 import { hex, keyOf, ShelfReader, typed } from './shelf-reader.js';
 
 const POLL = 200; // ms
 
-export class ShelfBackend extends ShelfReader implements StoreBackend {
+export class ShelfBackend extends ShelfReader<WritableShelf> implements StoreBackend {
   override async forWriting(): Promise<StoreBackend> {
     return this;
   }

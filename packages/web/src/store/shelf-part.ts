@@ -3,14 +3,14 @@
  * loses little, at most a hundred of them. At the end they become one.
  */
 import type { PartFile } from '@mclip/core/adapter';
-import type { Shelf } from './shelf.js';
+import type { WritableShelf } from './shelf.js';
 import { typed } from './shelf-reader.js';
 
 const SMALLEST_PIECE = 1 << 16;
 const LARGEST_PIECE = 1 << 24;
 
 export class ShelfPart implements PartFile {
-  readonly #shelf: Shelf;
+  readonly #shelf: WritableShelf;
   readonly #key: string;
   readonly #pieceBytes: number;
   #pieces: Blob[];
@@ -18,7 +18,7 @@ export class ShelfPart implements PartFile {
   #pendingBytes = 0;
   size: number;
 
-  private constructor(shelf: Shelf, key: string, pieceBytes: number, pieces: Blob[]) {
+  private constructor(shelf: WritableShelf, key: string, pieceBytes: number, pieces: Blob[]) {
     this.#shelf = shelf;
     this.#key = key;
     this.#pieceBytes = pieceBytes;
@@ -26,7 +26,7 @@ export class ShelfPart implements PartFile {
     this.size = pieces.reduce((sum, { size }) => sum + size, 0);
   }
 
-  static async open(shelf: Shelf, key: string, bytes: number | null): Promise<ShelfPart> {
+  static async open(shelf: WritableShelf, key: string, bytes: number | null): Promise<ShelfPart> {
     const pieceBytes = Math.min(LARGEST_PIECE, Math.max(SMALLEST_PIECE, Math.ceil((bytes ?? 1 << 26) / 100)));
     return new ShelfPart(shelf, key, pieceBytes, await piecesOf(shelf, key));
   }
@@ -83,7 +83,7 @@ export class ShelfPart implements PartFile {
 
 const pieceName = (key: string, index: number) => `${key}.part.${index}`;
 
-async function piecesOf(shelf: Shelf, key: string): Promise<Blob[]> {
+async function piecesOf(shelf: WritableShelf, key: string): Promise<Blob[]> {
   const pieces: Blob[] = [];
   for (;;) {
     const piece = await typed(shelf.get(pieceName(key, pieces.length)));
@@ -93,10 +93,10 @@ async function piecesOf(shelf: Shelf, key: string): Promise<Blob[]> {
 }
 
 /** The last first, so that what is left by a closed tab can be used. */
-async function removePieces(shelf: Shelf, key: string, count: number): Promise<void> {
+async function removePieces(shelf: WritableShelf, key: string, count: number): Promise<void> {
   for (let index = count - 1; index >= 0; index--) await typed(shelf.delete(pieceName(key, index)));
 }
 
-export async function partBytes(shelf: Shelf, key: string): Promise<number> {
+export async function partBytes(shelf: WritableShelf, key: string): Promise<number> {
   return (await piecesOf(shelf, key)).reduce((sum, { size }) => sum + size, 0);
 }

@@ -5,10 +5,10 @@ import type { Shelf } from './shelf.js';
 /** Use is noted once in so many milliseconds: noting it costs a write. */
 const TOUCH_INTERVAL = 3_600_000;
 
-export class ShelfReader implements StoreReader {
-  protected readonly shelf: Shelf;
+export class ShelfReader<S extends Shelf = Shelf> implements StoreReader {
+  protected readonly shelf: S;
 
-  constructor(shelf: Shelf) {
+  constructor(shelf: S) {
     this.shelf = shelf;
   }
 
@@ -54,8 +54,8 @@ export class ShelfReader implements StoreReader {
 
   /** Code of its own. */
   async forWriting(): Promise<StoreBackend> {
-    const { ShelfBackend } = await import('./shelf-backend.js');
-    return new ShelfBackend(this.shelf);
+    const [whole, shelf] = await Promise.all([import('./shelf-backend.js'), this.shelf.forWriting()]);
+    return new whole.ShelfBackend(shelf);
   }
 
   async #file(url: string): Promise<Blob | null> {
@@ -78,6 +78,7 @@ export async function typed<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (cause) {
-    throw await (await import('./storage-error.js')).storageError(cause);
+    const errors = await import('./storage-error.js');
+    throw await errors.storageError(cause);
   }
 }

@@ -2,12 +2,17 @@
 
 export interface Shelf {
   get(name: string): Promise<Blob | null>;
+  /** Something that changes with the content, null where nothing does. */
+  stamp(blob: Blob): string | null;
+  /** Code of its own, where much of it is needed for writing only. */
+  forWriting(): Promise<WritableShelf>;
+}
+
+export interface WritableShelf extends Shelf {
   /** All of it or nothing. */
   put(name: string, content: Blob): Promise<void>;
   delete(name: string): Promise<void>;
   names(): Promise<string[]>;
-  /** Something that changes with the content, null where nothing does. */
-  stamp(blob: Blob): string | null;
   /** Whether it counts towards the browser's quota. */
   isOnDisk: boolean;
 }
@@ -15,7 +20,7 @@ export interface Shelf {
 let shelf: Promise<Shelf> | undefined;
 
 export function openShelf(): Promise<Shelf> {
-  shelf ??= fileShelf().catch(async () => (await import('./other-shelves.js')).otherShelf());
+  shelf ??= fileShelf().catch(() => import('./other-shelves.js').then((shelves) => shelves.otherShelf()));
   return shelf;
 }
 
@@ -23,29 +28,12 @@ export function openShelf(): Promise<Shelf> {
 async function fileShelf(): Promise<Shelf> {
   if (!('createWritable' in FileSystemFileHandle.prototype)) throw new Error('files cannot be written here');
   const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle('mclip', { create: true });
-  const remove = (name: string) => folder.removeEntry(name).catch(unlessMissing);
-  return {
+  const shelf: Shelf = {
     get: (name) => folder.getFileHandle(name).then((handle) => handle.getFile(), unlessMissing),
-    async put(name, content) {
-      const writable = await (await folder.getFileHandle(name, { create: true })).createWritable();
-      try {
-        await writable.write(content);
-        await writable.close(); // replaces the file
-      } catch (error) {
-        await writable.abort().catch(() => {});
-        if ((await folder.getFileHandle(name).then((handle) => handle.getFile())).size === 0) await remove(name);
-        throw error;
-      }
-    },
-    delete: async (name) => void (await remove(name)),
-    async names() {
-      const names: string[] = [];
-      for await (const name of (folder as unknown as { keys(): AsyncIterable<string> }).keys()) names.push(name);
-      return names;
-    },
     stamp: (file) => `${file.size} ${(file as File).lastModified}`,
-    isOnDisk: true,
+    forWriting: () => import('./writable-files.js').then((files) => files.writableFiles(folder, shelf)),
   };
+  return shelf;
 }
 
 function unlessMissing(error: DOMException): null {

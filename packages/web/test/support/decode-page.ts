@@ -18,7 +18,7 @@ export async function openDecodePage(files: Record<string, Buffer>): Promise<Dec
     stdin: {
       contents: `
         export { decodeImage } from './web/src/decode-image.ts';
-        export { preprocessParts } from './core/src/image/preprocess.ts';`,
+        export { preprocessParts } from './core/src/image/preprocess-parts.ts';`,
       resolveDir: fileURLToPath(new URL('../../..', import.meta.url)),
     },
     define: { MCLIP_VERSION: '""' },

@@ -2,7 +2,7 @@
 import type { Coefficients } from '../coefficients.js';
 import type { Placement, Size } from '../geometry.js';
 import type { PixelPart } from '../pixel-reader.js';
-import type { Region } from '../rgb-image.js';
+import type { Region } from '../region.js';
 
 export interface ResizeJob {
   /** Size of the picture, pixels. */

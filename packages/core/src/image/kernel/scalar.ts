@@ -4,7 +4,7 @@
  */
 import { type Coefficients, HALF, PRECISION_BITS } from '../coefficients.js';
 import type { PixelPart } from '../pixel-reader.js';
-import type { Region } from '../rgb-image.js';
+import type { Region } from '../region.js';
 import { copyCanvasRow, inputRange, type ResizeJob } from './job.js';
 
 /** Rows between the passes are kept for the next call up to this many bytes. */

@@ -32,26 +32,6 @@ interface Kernel {
   ) => void;
 }
 
-/** Offsets in wasm memory, in bytes. */
-interface Layout {
-  readonly starts: number;
-  readonly horizontalWeights: number;
-  readonly verticalWeights: number;
-  /** `ROWS` rows that `horizontal4` reads. */
-  readonly input: number;
-  readonly inputStride: number;
-  /** The sliding window of rows that `vertical` reads: `capacity` of them and some slack. */
-  readonly middle: number;
-  readonly middleStride: number;
-  /** Bytes of such a row. */
-  readonly middleBytes: number;
-  readonly capacity: number;
-  /** `ROWS` finished rows. */
-  readonly output: number;
-  readonly outputStride: number;
-  readonly end: number;
-}
-
 /** Rows per call of `horizontal4`. */
 const ROWS = 4;
 /** Rows the window can slide before it is moved back to its start. */
@@ -67,151 +47,36 @@ const kernels: Kernel[] = [];
 const packed = new WeakMap<Coefficients, Int16Array>();
 
 /** One resize under way: takes the picture in parts from the top down. */
-export class SimdResize {
-  readonly #kernel: Kernel;
-  readonly #job: ResizeJob;
-  readonly #columns: Range;
-  readonly #layout: Layout;
-  readonly #bytes: Uint8Array;
-  readonly #rowsEnd: number;
+export interface SimdResize {
   /** The window of the resized canvas. [window.height * window.width * 3] */
   readonly result: Uint8Array;
-  #part: PixelPart | null = null;
-  /** First canvas row that the parts so far do not hold. */
-  #end = 0;
-  /** Canvas row at the start of the sliding window. */
-  #base: number;
-  /** First canvas row that is not in it yet. */
-  #filled: number;
-  /** First row of the result that is not made yet. */
-  #next = 0;
-
-  /** Null when this kernel cannot do it. Else `close` must follow. */
-  static begin(job: ResizeJob): SimdResize | null {
-    const columns = inputRange(job.horizontal, job.window.x, job.window.width);
-    const layout = layOut(job, columns);
-    const kernel = layout.end > MAX_MEMORY_BYTES ? null : takeKernel(layout.end);
-    return kernel && new SimdResize(kernel, job, columns, layout);
-  }
-
-  private constructor(kernel: Kernel, job: ResizeJob, columns: Range, layout: Layout) {
-    const { horizontal, vertical, window } = job;
-    const rows = inputRange(vertical, window.y, window.height);
-    this.#kernel = kernel;
-    this.#job = job;
-    this.#columns = columns;
-    this.#layout = layout;
-    this.#bytes = new Uint8Array(kernel.memory.buffer);
-    this.#rowsEnd = rows.end;
-    this.#base = this.#filled = rows.first;
-    this.result = new Uint8Array(window.width * window.height * 3);
-    if (horizontal !== null) this.#writeHorizontal(horizontal);
-    if (vertical !== null) this.#bytes.set(packedWeights(vertical, window.y, window.height), layout.verticalWeights);
-  }
-
-  get done(): boolean {
-    return this.#next === this.#job.window.height;
-  }
-
+  isDone(): boolean;
   /** The next rows of the picture, with all columns that the window needs. */
-  push(part: PixelPart): void {
-    const { image, canvas, window } = this.#job;
-    const pictureEnd = part.y + part.height;
-    this.#part = part;
-    this.#end = pictureEnd < image.height ? Math.min(pictureEnd + canvas.top, this.#rowsEnd) : this.#rowsEnd;
-    for (; !this.done && this.#inputOf(this.#next).end <= this.#end; this.#next++) this.#resizeRow(this.#next);
-    // the part is gone afterwards: what is left of it is for the rows to come
-    if (this.#next < window.height) this.#rows({ first: this.#inputOf(this.#next).first, end: this.#end });
-  }
-
-  /** Lets the next resize have the memory. */
-  close(): void {
-    kernels.push(this.#kernel);
-  }
-
-  #inputOf(row: number): Range {
-    return inputRange(this.#job.vertical, this.#job.window.y + row, 1);
-  }
-
-  #resizeRow(i: number): void {
-    const { horizontal, vertical, verticalFirst, window } = this.#job;
-    const { middleStride, middleBytes, input, inputStride, output, outputStride, verticalWeights } = this.#layout;
-    const horizontalLast = horizontal !== null && verticalFirst;
-    // what the vertical pass gives is either the result or goes through the horizontal pass, four rows at a time
-    const slot = i % ROWS;
-    const target = horizontalLast ? input + slot * inputStride : output + slot * outputStride;
-    const rows = this.#inputOf(i);
-    const from = this.#rows(rows);
-    if (vertical === null) {
-      this.#bytes.copyWithin(target, from, from + middleBytes);
-    } else {
-      const weights = verticalWeights + i * pairsOf(vertical) * 8;
-      this.#kernel.vertical(from, middleStride, weights, (rows.end - rows.first + 1) >> 1, middleBytes, target);
-    }
-    if (slot < ROWS - 1 && i < window.height - 1) return;
-    if (horizontalLast) this.#horizontal4(output, outputStride);
-    const rowBytes = window.width * 3;
-    for (let j = 0; j <= slot; j++) {
-      const finished = output + j * outputStride;
-      this.result.set(this.#bytes.subarray(finished, finished + rowBytes), (i - slot + j) * rowBytes);
-    }
-  }
-
-  /** Offset of canvas row `first` in the window, which then holds the rows up to `end`. Calls never go back. */
-  #rows({ first, end }: Range): number {
-    const { middle, middleStride, capacity } = this.#layout;
-    while (this.#filled < end) {
-      if (this.#filled + ROWS - this.#base > capacity) {
-        const from = middle + (first - this.#base) * middleStride;
-        this.#bytes.copyWithin(middle, from, middle + (this.#filled - this.#base) * middleStride);
-        this.#base = first;
-      }
-      this.#fillRows(middle + (this.#filled - this.#base) * middleStride);
-    }
-    return middle + (first - this.#base) * middleStride;
-  }
-
-  /** Brings the next rows of the canvas, `ROWS` at most, into the window. */
-  #fillRows(target: number): void {
-    const job = this.#job;
-    const { input, inputStride, middleStride } = this.#layout;
-    const first = this.#filled;
-    const end = Math.min(first + ROWS, this.#end);
-    const horizontalFirst = job.horizontal !== null && !job.verticalFirst;
-    const offset = horizontalFirst ? input : target;
-    const stride = horizontalFirst ? inputStride : middleStride;
-    for (let y = first; y < end; y++) {
-      copyCanvasRow(job, this.#part!, y, this.#columns, this.#bytes, offset + (y - first) * stride);
-    }
-    if (horizontalFirst) this.#horizontal4(target, middleStride);
-    this.#filled = end;
-  }
-
-  #horizontal4(target: number, targetStride: number): void {
-    const { input, inputStride, starts, horizontalWeights } = this.#layout;
-    const { horizontal, window, channels } = this.#job;
-    const pairs = pairsOf(horizontal);
-    const { horizontal4 } = this.#kernel;
-    horizontal4(input, inputStride, channels, starts, horizontalWeights, pairs, window.width, target, targetStride);
-  }
-
-  #writeHorizontal(table: Coefficients): void {
-    const { window, channels } = this.#job;
-    const starts = new Int32Array(this.#bytes.buffer, this.#layout.starts, window.width);
-    for (let i = 0; i < window.width; i++) starts[i] = (table.starts[window.x + i] - this.#columns.first) * channels;
-    this.#bytes.set(packedWeights(table, window.x, window.width), this.#layout.horizontalWeights);
-  }
+  push(part: PixelPart): void;
+  /** Must be called: lets the next resize have the memory. */
+  close(): void;
 }
 
-function layOut({ horizontal, vertical, verticalFirst, window, channels }: ResizeJob, columns: Range): Layout {
+/** Null when this kernel cannot do it. */
+export function beginSimdResize(job: ResizeJob): SimdResize | null {
+  const { image, channels, canvas, horizontal, vertical, verticalFirst, window } = job;
+  const columns = inputRange(horizontal, window.x, window.width);
+  const columnCount = columns.end - columns.first;
+  const rowsOf = (y: number, height: number) => inputRange(vertical, window.y + y, height);
+  const needed = rowsOf(0, window.height);
+  const horizontalFirst = horizontal !== null && !verticalFirst;
+  const horizontalLast = horizontal !== null && verticalFirst;
+
+  // wasm memory: tables, `ROWS` rows that go into the horizontal pass, a sliding window of rows that the vertical pass
+  // reads (`capacity` of them and some slack), `ROWS` finished rows; offsets and strides in bytes
+  const rowBytes = window.width * 3;
   const horizontalPairs = pairsOf(horizontal);
   const verticalPairs = pairsOf(vertical);
-  const columnCount = columns.end - columns.first;
-  const middleBytes = verticalFirst ? columnCount * channels : window.width * 3;
+  const middleBytes = verticalFirst ? columnCount * channels : rowBytes;
   // all outputs read the same number of taps: those of weight zero may lie beyond the row
   const inputStride = align((columnCount + horizontalPairs * 2) * channels + 16);
   const middleStride = align(middleBytes + 16);
-  const outputStride = align(window.width * 3 + 16);
+  const outputStride = align(rowBytes + 16);
   const capacity = verticalPairs * 2 + ROWS + SLIDE_ROWS;
   const starts = 0;
   const horizontalWeights = align(starts + window.width * 4);
@@ -220,8 +85,84 @@ function layOut({ horizontal, vertical, verticalFirst, window, channels }: Resiz
   const middle = input + ROWS * inputStride;
   const output = middle + (capacity + ROWS) * middleStride;
   const end = output + ROWS * outputStride;
-  // biome-ignore format: one line of names
-  return { starts, horizontalWeights, verticalWeights, input, inputStride, middle, middleStride, middleBytes, capacity, output, outputStride, end };
+
+  const kernel = end > MAX_MEMORY_BYTES ? null : takeKernel(end);
+  if (kernel === null) return null;
+  const bytes = new Uint8Array(kernel.memory.buffer);
+  if (horizontal !== null) {
+    const offsets = new Int32Array(bytes.buffer, starts, window.width);
+    for (let i = 0; i < window.width; i++) offsets[i] = (horizontal.starts[window.x + i] - columns.first) * channels;
+    bytes.set(packedWeights(horizontal, window.x, window.width), horizontalWeights);
+  }
+  if (vertical !== null) bytes.set(packedWeights(vertical, window.y, window.height), verticalWeights);
+
+  const result = new Uint8Array(rowBytes * window.height);
+  /** First row of the result that is not made yet. */
+  let next = 0;
+  /** Canvas row at the start of the sliding window, and the first that is not in it yet. */
+  let base = needed.first;
+  let filled = needed.first;
+
+  /** @param partEnd first canvas row that the parts so far do not hold */
+  function resizeRow(i: number, part: PixelPart, partEnd: number): void {
+    // what the vertical pass gives is either the result or goes through the horizontal pass, four rows at a time
+    const slot = i % ROWS;
+    const target = horizontalLast ? input + slot * inputStride : output + slot * outputStride;
+    const rows = rowsOf(i, 1);
+    const from = slideTo(rows, part, partEnd);
+    if (vertical === null) {
+      bytes.copyWithin(target, from, from + middleBytes);
+    } else {
+      const weights = verticalWeights + i * verticalPairs * 8;
+      kernel!.vertical(from, middleStride, weights, (rows.end - rows.first + 1) >> 1, middleBytes, target);
+    }
+    if (slot < ROWS - 1 && i < window.height - 1) return;
+    if (horizontalLast) horizontalPass(output, outputStride);
+    for (let j = 0; j <= slot; j++) {
+      const finished = output + j * outputStride;
+      result.set(bytes.subarray(finished, finished + rowBytes), (i - slot + j) * rowBytes);
+    }
+  }
+
+  /** Offset of canvas row `first` in the window, which then holds the rows up to `end`. Calls never go back. */
+  function slideTo({ first, end }: Range, part: PixelPart, partEnd: number): number {
+    while (filled < end) {
+      if (filled + ROWS - base > capacity) {
+        bytes.copyWithin(middle, middle + (first - base) * middleStride, middle + (filled - base) * middleStride);
+        base = first;
+      }
+      fillRows(middle + (filled - base) * middleStride, part, Math.min(filled + ROWS, partEnd));
+    }
+    return middle + (first - base) * middleStride;
+  }
+
+  /** Brings the next rows of the canvas, `ROWS` at most, into the window. */
+  function fillRows(target: number, part: PixelPart, end: number): void {
+    let offset = horizontalFirst ? input : target;
+    for (; filled < end; filled++, offset += horizontalFirst ? inputStride : middleStride) {
+      copyCanvasRow(job, part, filled, columns, bytes, offset);
+    }
+    if (horizontalFirst) horizontalPass(target, middleStride);
+  }
+
+  function horizontalPass(target: number, targetStride: number): void {
+    const { horizontal4 } = kernel!;
+    const pairs = horizontalPairs;
+    horizontal4(input, inputStride, channels, starts, horizontalWeights, pairs, window.width, target, targetStride);
+  }
+
+  return {
+    result,
+    isDone: () => next === window.height,
+    push(part) {
+      const pictureEnd = part.y + part.height;
+      const partEnd = pictureEnd < image.height ? Math.min(pictureEnd + canvas.top, needed.end) : needed.end;
+      for (; next < window.height && rowsOf(next, 1).end <= partEnd; next++) resizeRow(next, part, partEnd);
+      // the part is gone afterwards: what is left of it is for the rows to come
+      if (next < window.height) slideTo({ first: rowsOf(next, 1).first, end: partEnd }, part, partEnd);
+    },
+    close: () => void kernels.push(kernel),
+  };
 }
 
 /** The weights of some outputs as the kernel reads them. [length, pairs, (high, high, low, low)] 16-bit */

@@ -1,0 +1,8 @@
+/** Code of its own: a page with pictures at hand, and not as pixels, does without. */
+import type { RawPixels } from './image/rgb-image.js';
+
+export const request: typeof import('./store/request.js').request = (...args) =>
+  import('./store/request.js').then((network) => network.request(...args));
+
+export const rawReader = (pixels: RawPixels) =>
+  import('./image/raw-reader.js').then((reader) => reader.rawReader(pixels));
