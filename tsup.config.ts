@@ -1,13 +1,14 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { defineConfig, type Options } from 'tsup';
 
 const { version } = JSON.parse(readFileSync(new URL('packages/core/package.json', import.meta.url), 'utf8'));
 
 /** tsup sets baseUrl for declarations, which TypeScript 6 calls deprecated. */
-function declarations(entry?: string[]): NonNullable<Options['dts']> {
+function declarations(name?: string, entry: string[] = []): NonNullable<Options['dts']> {
   const compilerOptions = { ignoreDeprecations: '6.0' };
-  if (entry === undefined) return { compilerOptions };
-  return { compilerOptions, entry: entry.map((file) => `packages/core/src/${file}.ts`) };
+  if (name === undefined) return { compilerOptions };
+  return { compilerOptions, entry: entry.map((file) => `packages/${name}/src/${file}.ts`) };
 }
 
 const shared: Options = {
@@ -22,6 +23,19 @@ const shared: Options = {
   define: { MCLIP_VERSION: JSON.stringify(version) },
   external: [/^@mclip\//, /^onnxruntime-/, 'sharp'],
 };
+
+/** What a package imports when it is needed: files named for what they hold, after which a bundler names its own. */
+function onDemand(name: string): string[] {
+  const folder = `packages/${name}/src`;
+  const found = new Set<string>();
+  for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith('.ts')) continue;
+    for (const [, path] of readFileSync(join(folder, file), 'utf8').matchAll(/\bimport\('(\.[^']+)\.js'\)/g)) {
+      found.add(join(dirname(file), path!));
+    }
+  }
+  return [...found];
+}
 
 const library = (name: string, entry: string[], options: Options = {}): Options => ({
   ...shared,
@@ -63,18 +77,31 @@ function removeUnreached(folder: string, entry: string): void {
 }
 
 export default defineConfig([
-  // all but two for how the code is divided, not to be imported: what a page that classifies needs from its start lies
-  // apart from what it loads later, and from captions
+  // 'index' and 'adapter' are to be imported, the others are for how the code is divided: what a page that classifies
+  // needs from its start lies apart from what it loads later, and from captions
   library(
     'core',
-    ['index', 'adapter', 'clip/classifier', 'vlm/captioner', 'image/portable-pixels', 'onnx/on-cpu', 'on-demand'],
+    [
+      'index',
+      'adapter',
+      'clip/classifier',
+      'vlm/captioner',
+      'image/portable-pixels',
+      'onnx/on-cpu',
+      'on-demand',
+      ...onDemand('core'),
+    ],
     {
-      dts: declarations(['index', 'adapter']),
+      dts: declarations('core', ['index', 'adapter']),
     },
   ),
   library('node', ['index', 'clip-worker', 'vlm-worker'], { platform: 'node' }),
   // with its hash inside: a page without a bundler would need it in its import map
-  library('web', ['index', 'vite'], { noExternal: ['hash-wasm'], clean: ['!worker/**', '!vlm-worker/**'] }),
+  library('web', ['index', 'vite', ...onDemand('web')], {
+    noExternal: ['hash-wasm'],
+    dts: declarations('web', ['index', 'vite']),
+    clean: ['!worker/**', '!vlm-worker/**'],
+  }),
   webWorker('clip-worker', 'worker'),
   webWorker('vlm-worker', 'vlm-worker'),
   library('nano', ['index']),

@@ -23,8 +23,8 @@ const types = {
   '.json': 'application/json',
   '.wasm': 'application/wasm',
 };
-/** `/assets/download-QD7F-x1y2.js` -> `download` */
-const nameOf = (path) => /([a-z0-9-]+?)-[A-Z0-9]{8}/.exec(path)?.[1] ?? path;
+/** `/assets/download-QD7F-x1y2.js` or `/assets/download-x1y2.js` -> `download` */
+const nameOf = (path) => /([a-z0-9-]+?)(-[A-Z0-9]{8})?-.{8}\.js$/.exec(path)?.[1] ?? path;
 /** By use, names of the scripts that it loads besides. */
 const USES = {
   'a model by its name': ['hub', 'presets'],
