@@ -10,7 +10,7 @@ export function onAbort(signal: AbortSignal, listener: () => void): () => void {
   const listeners = waiting.get(signal) ?? new Set();
   if (listeners.size === 0) {
     waiting.set(signal, listeners);
-    signal.addEventListener('abort', callAll);
+    signal.addEventListener('abort', callAll, { once: true });
   }
   listeners.add(listener);
   return () => {
