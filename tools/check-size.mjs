@@ -60,7 +60,7 @@ const browser = await chromium.launch({
 });
 try {
   await check('classification', ['createClassifier'], classify, 25_000);
-  await check('classification and captions', ['createClassifier', 'createCaptioner'], classify + caption, 57_900);
+  await check('classification and captions', ['createClassifier', 'createCaptioner'], classify + caption, 54_100);
 } finally {
   await browser.close();
 }

@@ -2,7 +2,7 @@
  * The packed tarballs in a project of their own, built by each bundler and opened in Chromium: a picture is classified
  * with nano, and nothing is asked of another origin.
  */
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -112,6 +112,8 @@ test('webpack 5 build', async () => {
   );
   tool('webpack');
   write('webpack/index.html', PAGE('/main.js'));
+  // each with a script of its own
+  expect(readdirSync(join(project, 'webpack'))).toEqual(expect.arrayContaining(['mclip-clip.js', 'mclip-vlm.js']));
   picture('webpack');
   await expectAnswer('webpack');
 });

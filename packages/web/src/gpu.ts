@@ -1,30 +1,36 @@
-/** What is particular to sessions on WebGPU. Loaded with the first. */
-import { MclipError } from '@mclip/core/adapter';
-import { type Guard, lostWhileRunning, messageOf } from './lost-while-running.js';
+/** What is particular to sessions on WebGPU. Loaded with the first; imports types only, as canvas-reader.ts. */
 
-/** @throws {MclipError} `DEVICE_UNAVAILABLE` */
-export async function checkAdapter(): Promise<void> {
+/** Around each run of a session. */
+export type Guard = <T>(run: () => Promise<T>) => Promise<T>;
+
+/** Why there is no WebGPU; null: there is. */
+export async function whyNoGpu(): Promise<string | null> {
   // WebGPU's types are not in TypeScript's DOM library
   const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<object | null> } };
-  const why = gpu === undefined ? 'this browser (or this insecure page) has no WebGPU' : 'there is no GPU adapter';
-  if (!(await gpu?.requestAdapter().catch(() => null))) {
-    throw new MclipError('DEVICE_UNAVAILABLE', `device 'webgpu' cannot be used: ${why}. Choose 'auto' or 'wasm'.`);
-  }
+  if (gpu === undefined) return 'this browser (or this insecure page) has no WebGPU';
+  return (await gpu.requestAdapter().catch(() => null)) ? null : 'there is no GPU adapter';
 }
 
-/** Fails runs that gave a result, too: what is read from a lost GPU may be zeros. */
-export async function gpuGuard(env: typeof import('onnxruntime-web/webgpu').env): Promise<Guard> {
+/**
+ * Fails runs that gave a result, too: what is read from a lost GPU may be zeros.
+ *
+ * @param failure of a run: why, a message or what was thrown
+ */
+export async function gpuGuard(
+  env: typeof import('onnxruntime-web/webgpu').env,
+  failure: (why: unknown, cause?: unknown) => Error,
+): Promise<Guard> {
   let lost: string | null = null;
   const { lost: loss } = (await env.webgpu.device) as { lost: Promise<{ reason: string; message: string }> };
   loss.then(({ reason, message }) => {
     lost = message || reason;
   });
   return async (run) => {
-    if (lost !== null) throw lostWhileRunning('webgpu', lost);
+    if (lost !== null) throw failure(lost);
     const result = await run().catch((cause) => {
-      throw lostWhileRunning('webgpu', lost ?? messageOf(cause), cause);
+      throw failure(lost ?? cause, cause);
     });
-    if (lost !== null) throw lostWhileRunning('webgpu', lost);
+    if (lost !== null) throw failure(lost);
     return result;
   };
 }

@@ -10,7 +10,7 @@ import {
   type SessionOptions,
 } from '@mclip/core/adapter';
 import { decodeImage } from './decode-image.js';
-import { type Guard, lostWhileRunning, messageOf } from './lost-while-running.js';
+import type { Guard } from './gpu.js';
 import { isSplit, openFile } from './open-file.js';
 import { WASM_FILES } from './runtime-settings.js';
 
@@ -36,7 +36,9 @@ function inTurn<T>(call: () => Promise<T>): Promise<T> {
 async function createSession(file: ModelFile, options: SessionOptions, settings: RuntimeSettings): Promise<Session> {
   const device = options.device as WebDevice;
   const gpu = device === 'webgpu' ? await import('./gpu.js') : null;
-  await gpu?.checkAdapter();
+  const why = await gpu?.whyNoGpu();
+  if (why)
+    throw new MclipError('DEVICE_UNAVAILABLE', `device 'webgpu' cannot be used: ${why}. Choose 'auto' or 'wasm'.`);
   const { env, InferenceSession } = await importOnnxruntime(device, settings);
   const wasm = settings.wasmUrls?.[WASM_FILES[device]];
   if (wasm !== undefined) env.wasm.wasmPaths = { wasm };
@@ -61,7 +63,14 @@ async function createSession(file: ModelFile, options: SessionOptions, settings:
       },
     );
     const { inputNames, outputNames, inputMetadata } = session;
-    const guard = gpu ? await gpu.gpuGuard(env) : wasmGuard;
+    const failure = (why: unknown, cause?: unknown) =>
+      new MclipError('DEVICE_LOST', `Device '${device}' was lost while running: ${messageOf(why)}`, { cause });
+    const guard: Guard = gpu
+      ? await gpu.gpuGuard(env, failure)
+      : (run) =>
+          run().catch((cause) => {
+            throw hasStopped(cause) ? failure(cause, cause) : cause;
+          });
     return {
       inputNames,
       outputNames,
@@ -72,16 +81,15 @@ async function createSession(file: ModelFile, options: SessionOptions, settings:
   } catch (cause) {
     if (MclipError.isInstance(cause)) throw cause;
     const errors = await import('./session-error.js');
-    throw errors.sessionError(cause, device, wasm);
+    throw new MclipError(...errors.sessionError(cause, device, WASM_FILES[device], wasm), { cause });
   }
 }
 
 /** onnxruntime may stop inside of a run, for good: a bug, or no memory. */
-const wasmGuard: Guard = (run) =>
-  run().catch((cause) => {
-    const stopped = cause instanceof WebAssembly.RuntimeError || /bad_alloc|out of memory/i.test(messageOf(cause));
-    throw stopped ? lostWhileRunning('wasm', messageOf(cause), cause) : cause;
-  });
+const hasStopped = (cause: unknown) =>
+  cause instanceof WebAssembly.RuntimeError || /bad_alloc|out of memory/i.test(messageOf(cause));
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 async function bytesOf(file: ModelFile): Promise<Uint8Array> {
   if (isSplit(file)) return bytesOf(file.graph);
@@ -96,6 +104,6 @@ async function importOnnxruntime(device: WebDevice, settings: RuntimeSettings): 
     const url = settings.moduleUrls?.[device];
     if (url !== undefined) return import(/* @vite-ignore */ /* webpackIgnore: true */ url);
     const errors = await import('./session-error.js');
-    throw errors.importError(cause, device);
+    throw new MclipError('WORKER', errors.importError(cause, device), { cause });
   }
 }

@@ -1,33 +1,36 @@
-/** What to say when onnxruntime makes no session. Loaded when that happens. */
-import { MclipError } from '@mclip/core/adapter';
-import { messageOf } from './lost-while-running.js';
-import { WASM_FILES } from './runtime-settings.js';
+/** What it means that onnxruntime makes no session. Loaded when it does not; imports types only, as canvas-reader.ts. */
+import type { MclipErrorCode } from '@mclip/core';
 
-export function importError(cause: unknown, device: string): MclipError {
-  return new MclipError(
-    'WORKER',
-    `onnxruntime-web/${device} cannot be imported: ${messageOf(cause)}. Without a bundler, put it in the page's import map.`,
-    { cause },
-  );
+export function importError(cause: unknown, device: string): string {
+  return `onnxruntime-web/${device} cannot be imported: ${reason(cause)}. Without a bundler, put it in the page's import map.`;
 }
 
-/** @param wasm where its .wasm file was expected */
-export function sessionError(cause: unknown, device: keyof typeof WASM_FILES, wasm: string | undefined): MclipError {
-  const why = messageOf(cause);
+/**
+ * @param file onnxruntime's own, for the device
+ * @param url where it was looked for, if that was said
+ */
+export function sessionError(
+  cause: unknown,
+  device: string,
+  file: string,
+  url: string | undefined,
+): [MclipErrorCode, message: string] {
+  const why = reason(cause);
   if (/no available backend|initWasm|wasm streaming compile|WebAssembly.*(fetch|compile|instantiate)/i.test(why)) {
-    return new MclipError(
+    return [
       'DEVICE_UNAVAILABLE',
-      `onnxruntime's ${WASM_FILES[device]} did not start${wasm === undefined ? '' : ` from ${wasm}`}: ${why}. ` +
+      `onnxruntime's ${file} did not start${url === undefined ? '' : ` from ${url}`}: ${why}. ` +
         "If it is not served, set wasmPaths to the folder it is in; a Content-Security-Policy needs 'wasm-unsafe-eval'.",
-      { cause },
-    );
+    ];
   }
   if (cause instanceof RangeError || /bad_alloc|out of memory|allocation failed/i.test(why)) {
-    return new MclipError('OUT_OF_MEMORY', `No memory for a session: ${why}`, { cause });
+    return ['OUT_OF_MEMORY', `No memory for a session: ${why}`];
   }
   if (device === 'webgpu' && !/protobuf/i.test(why)) {
-    return new MclipError('DEVICE_UNAVAILABLE', `Device 'webgpu' cannot run this model: ${why}`, { cause });
+    return ['DEVICE_UNAVAILABLE', `Device 'webgpu' cannot run this model: ${why}`];
   }
   const advice = /external data/i.test(why) ? "; the manifest must list a graph's file of weights as its `data`" : '';
-  return new MclipError('MODEL_CORRUPT', `onnxruntime cannot load this model: ${why}${advice}`, { cause });
+  return ['MODEL_CORRUPT', `onnxruntime cannot load this model: ${why}${advice}`];
 }
+
+const reason = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));

@@ -10,13 +10,13 @@ const START_TIMEOUT = 60_000;
 export function startWorker({ workerUrl }: ResolvedSettings, task: WorkerTask): WorkerPort {
   const asked = workerUrl === undefined ? null : scriptUrl(workerUrl, task);
   try {
-    // bundlers look for exactly these expressions
+    // bundlers look for exactly these expressions, and webpack makes one script of workers with one name
     const worker =
       asked !== null
-        ? new Worker(asked, { type: 'module', name: 'mclip' })
+        ? new Worker(asked, { type: 'module', name: `mclip-${task}` })
         : task === 'clip'
-          ? new Worker(new URL('./worker/clip-worker.js', import.meta.url), { type: 'module', name: 'mclip' })
-          : new Worker(new URL('./vlm-worker/vlm-worker.js', import.meta.url), { type: 'module', name: 'mclip' });
+          ? new Worker(new URL('./worker/clip-worker.js', import.meta.url), { type: 'module', name: 'mclip-clip' })
+          : new Worker(new URL('./vlm-worker/vlm-worker.js', import.meta.url), { type: 'module', name: 'mclip-vlm' });
     return workerPort(worker, asked);
   } catch (cause) {
     throw new MclipError('WORKER', `The worker cannot start: ${advice(asked, (cause as Error).message)}`, { cause });

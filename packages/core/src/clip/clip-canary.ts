@@ -3,10 +3,10 @@ import type { Tensor } from 'onnxruntime-common';
 import { MclipError } from '../errors.js';
 import { preprocessParts } from '../image/preprocess-parts.js';
 import { rgbReader } from '../image/raw-reader.js';
+import { inputTensor } from '../input-tensor.js';
 import { CANARY_TEXT, canaryPicture, failedCheck } from '../model/canary.js';
 import { isReference } from '../model/device.js';
 import type { ImageConfig, Manifest } from '../model/manifest.js';
-import { inputTensor } from './input-tensor.js';
 import type { LoadedGraph } from './loaded-graph.js';
 import type { TextTower } from './text-tower.js';
 

@@ -6,6 +6,7 @@ import type { Tensor, TypedTensor } from 'onnxruntime-common';
 import { MclipError } from '../errors.js';
 import { withPicture } from '../image/pixel-reader.js';
 import { preprocessParts } from '../image/preprocess-parts.js';
+import { inputTensor } from '../input-tensor.js';
 import type { SelfCheck } from '../model/canary.js';
 import { isReference } from '../model/device.js';
 import type { Computing } from '../model/host.js';
@@ -13,7 +14,6 @@ import type { Dtype, GraphName, Manifest } from '../model/manifest.js';
 import type { LoadAnswer } from '../model/self-check.js';
 import type { DeviceName, ModelFile, PortableImage, Runtime, RuntimeSettings } from '../platform.js';
 import { Slots } from '../slots.js';
-import { inputTensor } from './input-tensor.js';
 import { LoadedGraph } from './loaded-graph.js';
 import type { TextTower } from './text-tower.js';
 

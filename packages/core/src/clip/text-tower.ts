@@ -1,8 +1,8 @@
 /** The text tower with its tokenizer: from texts to embeddings. */
 import type { TypedTensor } from 'onnxruntime-common';
+import { inputTensor } from '../input-tensor.js';
 import type { ClipTokenizer } from '../text/clip-tokenizer.js';
 import { loadClipTokenizer } from '../text/load-clip-tokenizer.js';
-import { inputTensor } from './input-tensor.js';
 import type { LoadedGraph } from './loaded-graph.js';
 
 export class TextTower {

@@ -1,5 +1,6 @@
-import { Tensor } from 'onnxruntime-common';
+import type { Tensor } from 'onnxruntime-common';
 import { fromHalves, halfBits, toHalves } from '../half.js';
+import { inputTensor } from '../input-tensor.js';
 import type { Session } from '../platform.js';
 
 /**
@@ -20,12 +21,12 @@ export function halfTower(session: Session): Session {
 }
 
 function narrowed({ data, dims }: Tensor): Tensor {
-  return new Tensor('float16', toHalves(data as Float32Array), dims);
+  return inputTensor('float16', toHalves(data as Float32Array), dims);
 }
 
 function widened(tensor: Tensor): Tensor {
   if (tensor.type !== 'float16') return tensor;
   const values = new Float32Array(tensor.size);
   fromHalves(halfBits(tensor.data), values);
-  return new Tensor('float32', values, tensor.dims);
+  return inputTensor('float32', values, tensor.dims);
 }

@@ -2,9 +2,10 @@
  * One run of the language model: embeddings of new tokens and the cache of all earlier ones in, the next token's
  * logits out, and the cache longer by them. Names, types and widths are those of the session, never assumed.
  */
-import { Tensor, type TensorConstructor, type TypedTensor } from 'onnxruntime-common';
+import type { Tensor, TensorConstructor } from 'onnxruntime-common';
 import { MclipError } from '../errors.js';
 import { fromHalves, halfBits, toHalves } from '../half.js';
+import { inputTensor } from '../input-tensor.js';
 import type { Session } from '../platform.js';
 import { checkNumbers } from './check-numbers.js';
 import type { CacheLayout, FloatType, KvCache } from './kv-cache.js';
@@ -79,11 +80,11 @@ export class Decoder {
     const feeds: Record<string, Tensor> = {
       ...cache.inputs(count),
       inputs_embeds: floatTensor(this.#embedsType, embeds, [1, count, this.hidden]),
-      attention_mask: new Tensor('int64', this.#ones.subarray(0, total), [1, total]),
+      attention_mask: inputTensor('int64', this.#ones.subarray(0, total), [1, total]),
     };
     if (this.#wantsPositions) {
       const positions = BigInt64Array.from({ length: count }, (_, index) => BigInt(cache.length + index));
-      feeds.position_ids = new Tensor('int64', positions, [1, count]);
+      feeds.position_ids = inputTensor('int64', positions, [1, count]);
     }
     const outputs = await this.#session.run(feeds, { ...cache.outputs(), ...wanted }, QUIET);
     cache.grow(count, outputs);
@@ -97,8 +98,8 @@ export class Decoder {
 }
 
 function floatTensor(type: FloatType, values: Float32Array, dims: number[]): Tensor {
-  if (type === 'float32') return new Tensor('float32', values, dims);
-  return new Tensor('float16', toHalves(values), dims) as TypedTensor<'float16'>;
+  if (type === 'float32') return inputTensor('float32', values, dims);
+  return inputTensor('float16', toHalves(values), dims);
 }
 
 /** Graphs give the logits of all positions or of the last one only. */

@@ -2,9 +2,10 @@
  * Token embeddings as what they are, a look-up: rows are read where they lie (disk, blob, memory) and the table, the
  * largest file of a small language model, is never loaded as a whole.
  */
-import { Tensor } from 'onnxruntime-common';
+
 import { MclipError } from '../errors.js';
 import { fromHalves, halfBits } from '../half.js';
+import { inputTensor } from '../input-tensor.js';
 import type { RandomAccess, Session } from '../platform.js';
 import type { RowDtype } from './vlm-manifest.js';
 
@@ -82,7 +83,7 @@ export class GraphRows implements EmbeddingRows {
   }
 
   async read(ids: readonly number[], target: Float32Array, firstRow: number): Promise<void> {
-    const inputIds = new Tensor('int64', BigInt64Array.from(ids, BigInt), [1, ids.length]);
+    const inputIds = inputTensor('int64', BigInt64Array.from(ids, BigInt), [1, ids.length]);
     const outputs = await this.#session.run({ [this.#session.inputNames[0]!]: inputIds });
     const { data, type } = outputs[this.#session.outputNames[0]!]!;
     if (data.length !== ids.length * this.#hidden) {

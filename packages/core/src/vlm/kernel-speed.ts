@@ -1,5 +1,5 @@
 /** Which form of the decoder this machine is quicker with: one matrix product in each, timed once and remembered. */
-import { Tensor } from 'onnxruntime-common';
+import { inputTensor } from '../input-tensor.js';
 import type { Runtime, SessionOptions } from '../platform.js';
 import { type ProductForm, productGraph } from './product-graph.js';
 
@@ -34,7 +34,7 @@ async function captionTime(
   const session = await runtime.createSession(productGraph(form, WIDTH, COLUMNS), options);
   const run = async (rows: number) => {
     const values = Float32Array.from({ length: rows * WIDTH }, (_, index) => (index % 17) - 8);
-    const x = new Tensor('float32', values, [rows, WIDTH]);
+    const x = inputTensor('float32', values, [rows, WIDTH]);
     let best = Infinity; // what else runs on the machine only ever adds
     for (let round = 0; round < ROUNDS; round++) {
       emptyCaches();

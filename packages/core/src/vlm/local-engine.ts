@@ -1,8 +1,9 @@
 /** A `VlmEngine` on this thread: the caller's with `worker: false`, else a worker's. */
-import { Tensor } from 'onnxruntime-common';
+import type { Tensor } from 'onnxruntime-common';
 import { MclipError } from '../errors.js';
 import { withPicture } from '../image/pixel-reader.js';
 import { type PreprocessConfig, preprocessParts } from '../image/preprocess-parts.js';
+import { inputTensor } from '../input-tensor.js';
 import { isReference } from '../model/device.js';
 import type { LoadAnswer } from '../model/self-check.js';
 import type { DeviceName, Runtime, RuntimeSettings, SessionOptions } from '../platform.js';
@@ -114,7 +115,7 @@ export class LocalVlmEngine implements VlmEngine {
   }
 
   async visionMs(size: number): Promise<number> {
-    const grey = new Tensor('float32', new Float32Array(3 * size * size).fill(0.5), [1, 3, size, size]);
+    const grey = inputTensor('float32', new Float32Array(3 * size * size).fill(0.5), [1, 3, size, size]);
     return this.#inTurn(async () => {
       await this.#imageFeatures(grey, size);
       return this.#ready().vision.lastRunMs;
@@ -136,7 +137,7 @@ export class LocalVlmEngine implements VlmEngine {
     const { mean, std, interpolation } = this.#manifest.image;
     const config: PreprocessConfig = { size, fit, interpolation, mean, std, cropOffset: 'floor' };
     const options = { maxPixels: this.#maxPixels, fast: false, size, fit };
-    const pixelValues = new Tensor('float32', new Float32Array(3 * size * size), [1, 3, size, size]);
+    const pixelValues = inputTensor('float32', new Float32Array(3 * size * size), [1, 3, size, size]);
     await withPicture(this.#runtime, source, options, signal, (picture) => {
       decoded = performance.now();
       return preprocessParts(picture, config, pixelValues.data, signal);

@@ -1,5 +1,6 @@
-import { Tensor, type TypedTensor } from 'onnxruntime-common';
-import type { CacheLayout, FloatType, KvCache } from './kv-cache.js';
+import type { Tensor } from 'onnxruntime-common';
+import { inputTensor } from '../input-tensor.js';
+import type { CacheLayout, KvCache } from './kv-cache.js';
 
 /** Every run gives new tensors, longer ones: right for every graph. */
 export class ReplacedCache implements KvCache {
@@ -20,12 +21,9 @@ export class ReplacedCache implements KvCache {
     const { pastOf, type, kvHeads, headDim } = layout;
     const tensors: Record<string, Tensor> = {};
     for (const input of pastOf.values()) {
-      tensors[input] = new Tensor(type, type === 'float32' ? new Float32Array(0) : new Uint16Array(0), [
-        1,
-        kvHeads,
-        0,
-        headDim,
-      ]) as TypedTensor<FloatType>;
+      const dims = [1, kvHeads, 0, headDim];
+      tensors[input] =
+        type === 'float32' ? inputTensor(type, new Float32Array(0), dims) : inputTensor(type, new Uint16Array(0), dims);
     }
     return new ReplacedCache(layout, 0, tensors);
   }

@@ -1,7 +1,8 @@
 /** The self-check of a captioner: the logits of the first token that follows a generated picture and a question. */
-import { Tensor } from 'onnxruntime-common';
+import type { Tensor } from 'onnxruntime-common';
 import { type PreprocessConfig, preprocessParts } from '../image/preprocess-parts.js';
 import { rgbReader } from '../image/raw-reader.js';
+import { inputTensor } from '../input-tensor.js';
 import { CANARY_TEXT, canaryPicture } from '../model/canary.js';
 import { type LanguageModel, prefill } from './generation.js';
 import type { Prompts } from './prompt.js';
@@ -30,7 +31,7 @@ export async function canaryAnswer({ manifest, prompts, model, imageFeatures }: 
   const picture = { data: canaryPicture(size), width: size, height: size };
   const pixelValues = new Float32Array(3 * size * size);
   await preprocessParts(rgbReader(picture), config, pixelValues);
-  const features = await imageFeatures(new Tensor('float32', pixelValues, [1, 3, size, size]), size);
+  const features = await imageFeatures(inputTensor('float32', pixelValues, [1, 3, size, size]), size);
   const before = prompts.beforeImage(prompt.system);
   const embeds = new Float32Array(before.length * decoder.hidden + features.length);
   await rows.read(before, embeds, 0);
