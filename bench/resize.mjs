@@ -20,10 +20,10 @@ const folder = new URL('../packages/core/src/image/', import.meta.url);
 await import(new URL('kernel/build.mjs', folder));
 const { outputFiles } = await build({
   stdin: {
-    contents: `export { resizeJob } from './resize.ts';
+    contents: `export { resizeJob } from './resize-plan.ts';
       export { shortestEdgeSize, centerCropWindow } from './geometry.ts';
       export { resizeScalar } from './kernel/scalar.ts';
-      export { resizeSimd } from './kernel/simd.ts';
+      export { resizeSimd } from './resize.ts';
       export { preprocess } from './preprocess.ts';`,
     resolveDir: folder.pathname,
     loader: 'ts',
@@ -41,10 +41,11 @@ for (const [width, height] of PICTURES) {
   for (const interpolation of ['bilinear', 'bicubic']) {
     const resized = image.shortestEdgeSize(width, height, SIZE);
     const window = image.centerCropWindow(resized, SIZE);
-    const job = () => image.resizeJob({ data, width, height }, resized, window, interpolation);
+    const part = { data, x: 0, y: 0, width, height, channels: 3 };
+    const job = () => image.resizeJob(part, { size: resized, window, interpolation });
     const { medians, best } = await alternate({
-      scalar: () => image.resizeScalar(job()),
-      simd: () => image.resizeSimd(job()),
+      scalar: () => image.resizeScalar(job(), part),
+      simd: () => image.resizeSimd(job(), part),
       preprocess: () =>
         image.preprocess(
           { data, width, height },
