@@ -32,7 +32,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser?.close();
   rmSync(project, { recursive: true, force: true });
-});
+}, 120_000);
 
 const tool = (name: string, ...args: string[]) => run(join(project, 'node_modules/.bin', name), args, project);
 
