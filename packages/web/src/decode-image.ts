@@ -87,7 +87,7 @@ async function readerOf(image: Drawable, options: DecodeOptions): Promise<PixelR
   const target = fast ? scaledSize?.(width, height) : undefined;
   // never enlarged here: the exact resize does that, and there is nothing to save
   if (target && target.width <= width && target.height <= height && Math.max(target.width, target.height) <= 4096) {
-    return scaledReader(image, target.width, target.height, MclipError);
+    return scaledReader(image, target.width, target.height);
   }
-  return canvasReader(image, width, height, MclipError);
+  return canvasReader(image, width, height);
 }

@@ -1,4 +1,4 @@
-/** What is particular to sessions on WebGPU. Loaded with the first; imports types only, as canvas-reader.ts. */
+/** What is particular to sessions on WebGPU. Loaded with the first. */
 
 /** Around each run of a session. */
 export type Guard = <T>(run: () => Promise<T>) => Promise<T>;

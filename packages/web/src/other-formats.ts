@@ -1,4 +1,4 @@
-/** Formats of pictures besides those of image-header.ts. Imports as little as canvas-reader.ts. */
+/** Formats of pictures besides those of image-header.ts. */
 import type { Format } from './image-header.js';
 import { startsAsSvg } from './starts-as-svg.js';
 

@@ -1,4 +1,4 @@
-/** What it means that onnxruntime makes no session. Loaded when it does not; imports types only, as canvas-reader.ts. */
+/** What it means that onnxruntime makes no session. Loaded when it does not. */
 import type { MclipErrorCode } from '@mclip/core';
 
 export function importError(cause: unknown, device: string): string {

@@ -1,4 +1,4 @@
-/** What to say of a file that the browser does not decode. Loaded when that happens; imports types only, as canvas-reader.ts. */
+/** What to say of a file that the browser does not decode. Loaded when that happens. */
 import type { ImageHeader } from './image-header.js';
 
 export function unreadable(cause: unknown): string {
