@@ -1,5 +1,6 @@
 /** Captions in Chromium: the tokens of transformers on a tiny FastVLM, in every combination. */
 import { readFileSync } from 'node:fs';
+import type { CaptionerOptions } from '@mclip/web';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Kind, picture } from '../../core/test/image/picture.js';
@@ -42,7 +43,7 @@ afterAll(() => Promise.all([browser?.close(), plain?.close(), isolated?.close()]
 
 async function captionInBrowser(
   server: TestServer,
-  options: { worker: boolean; device?: 'wasm' | 'webgpu'; memory?: 'low' | 'high' },
+  options: { worker: boolean; device?: 'wasm' | 'webgpu'; memory?: 'low' | 'high'; dtype?: CaptionerOptions['dtype'] },
   count = asked.length,
   maxNewTokens = 32,
 ) {
@@ -91,6 +92,18 @@ test('wasm, the vision encoder kept', async () => {
   const { answers } = await captionInBrowser(plain, { worker: true, memory: 'high' }, 3);
   expect(answers).toEqual(expected.slice(0, 3));
 });
+
+test.each(['wasm', 'webgpu'] as const)(
+  '%s, a vision encoder with 8-bit products',
+  async (device) => {
+    const dtype = { vision: 'q8', decoder: 'fp32' } as const;
+    // later tokens of a random network follow roundings
+    const [count, tokens] = device === 'wasm' ? [asked.length, 3] : [1, 2];
+    const { answers } = await captionInBrowser(plain, { worker: true, device, dtype }, count, tokens);
+    expect(answers).toEqual(expected.slice(0, count).map((answer) => answer.slice(0, tokens)));
+  },
+  180_000,
+);
 
 test.each([true, false])(
   'webgpu, the cache stays on the GPU, worker: %s',

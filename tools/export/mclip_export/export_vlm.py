@@ -10,6 +10,7 @@ from . import embedding_table, qwen2_prompt, qwen2_tokenizer_file, vision_graph
 from .architectures import FastVlm
 from .channel_scaling import scaled
 from .decoder_calibration import linear_inputs
+from .eight_bit_products import plan_q8
 from .fastvlm_network import FastVlmNetwork
 from .hub_config_files import write_config_files
 from .model_folder import file_entry, model_folder, sha256, write_manifest
@@ -23,7 +24,7 @@ from .storage_plan import plan_w8
 from .tool_versions import tool_versions
 from .weight_storage import write_half
 
-VISION_DTYPES = ["fp32", "fp16", "w8"]
+VISION_DTYPES = ["fp32", "fp16", "w8", "q8"]
 DTYPES = ["fp32", "fp16", "w8", "q8", "q4", "q4f16"]
 PLAN_TARGET = 0.9993  # of every image token, on calibration pictures; the bound that `verify` checks is 0.999 on others
 PLAN_PICTURES = 18  # the last two for the cosine, the others for the moments
@@ -46,12 +47,15 @@ def write_graphs(network: FastVlmNetwork, tokenizer, folder: Path, dtypes):
     vision_graph.write_vision(network.vision, vlm.sizes[0], plain)
     if "fp16" in vision:
         write_half(plain, vision["fp16"])
+    crops = calibration_crops(CALIBRATION_SIZE, count=PLAN_PICTURES, seed=5)
+    pixels = np.ascontiguousarray(crops.transpose(0, 3, 1, 2) / 255, np.float32)
     if "w8" in vision:
-        crops = calibration_crops(CALIBRATION_SIZE, count=PLAN_PICTURES, seed=5)
-        pixels = np.ascontiguousarray(crops.transpose(0, 3, 1, 2) / 255, np.float32)
         plan = plan_w8(plain, pixels[:-2], pixels[-2:], PLAN_TARGET)
         plan.write(plain, vision["w8"])
         print(f"vision w8: {len(plan.in_half)} weights in fp16, cosine {plan.reached:.5f} on pictures of the plan", flush=True)
+    if "q8" in vision:
+        in_8_bits, large, reached = plan_q8(plain, vision["q8"], pixels[-2:], PLAN_TARGET)
+        print(f"vision q8: {in_8_bits} of {large} large ConvFFNs in 8 bits, cosine {reached:.5f} on pictures of the plan", flush=True)
     if "fp32" not in vision:
         plain.unlink()
     weights = network.decoder_weights()

@@ -1,5 +1,6 @@
 """Reading exported files back: the fp32 weights that they stand for, and PyTorch networks with exactly those."""
 
+from collections import ChainMap
 from collections.abc import Mapping
 from functools import partial
 from itertools import chain
@@ -11,6 +12,7 @@ import torch
 from onnx import numpy_helper
 
 from .architectures import Qwen2
+from .eight_bit_products import restored
 from .linear_forms import FineInt8Linear
 
 
@@ -95,7 +97,7 @@ def take_weights(module, plain: Path, stored: Path):
 
     Returns the names of the module's tensors that changed, and how many constants differ but are nowhere in the module.
     """
-    exact, changed = Constants(plain), Constants(stored)
+    exact, changed = Constants(plain), ChainMap(dict(restored(plain, stored)), Constants(stored))
     tensors = dict(module.named_parameters()) | dict(module.named_buffers())
     left = {name: tensor.numpy() for name, tensor in tensors.items() if tensor.is_floating_point()}
     found, lost = [], 0

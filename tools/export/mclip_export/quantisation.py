@@ -16,6 +16,13 @@ def int8_channels(weight, axis):
     return np.clip(np.rint(weight / scales), -127, 127).astype(np.int8), scales
 
 
+def int8_blocks(weight, block):
+    """[out, in] -> values int8 [out, in / block, block] and scales fp32 [out, in / block]."""
+    blocks = np.ascontiguousarray(weight, np.float32).reshape(-1, block)
+    values, scales = int8_channels(blocks, 0)
+    return values.reshape(len(weight), -1, block), scales.reshape(len(weight), -1)
+
+
 def in_chunks(rows_of, weight):
     """`rows_of` of a few rows at a time: tuples of arrays, joined."""
     parts = [rows_of(weight[at : at + CHUNK]) for at in range(0, len(weight), CHUNK)]

@@ -19,7 +19,7 @@ from .tool_versions import machine, tool_versions
 
 DIFFERENCE_BOUND = 1e-4
 SPREAD_BOUND = 0.9
-COSINE_BOUNDS = {"fp32": 0.999999, "fp16": 0.9999, "w8": 0.999}
+COSINE_BOUNDS = {"fp32": 0.999999, "fp16": 0.9999, "w8": 0.999, "q8": 0.999}
 
 
 @dataclass

@@ -28,15 +28,17 @@ def vision_rows(folder, manifest, network, pixels):
     rows = []
     for dtype, file in files.items():
         lost = take_weights(network.vision, files["fp32"], file)[1] if dtype != "fp32" else 0
+        bound = 1 - ARITHMETIC_BOUND if dtype == "q8" else DIFFERENCE_BOUND
         with torch.no_grad():
             expected = network.vision(torch.from_numpy(pixels)).numpy()
         session = make_session(file)
         got = session.run(None, {"pixel_values": pixels})[0]
         scale = np.linalg.norm(expected, axis=-1, keepdims=True)  # unit vectors, as for embeddings
+        error = (1 - cosines(got, expected)).max() if dtype == "q8" else np.abs((got - expected) / scale).max()
         rows.append(Row(
             "vision", dtype, file.stat().st_size / 1e6,
             median_milliseconds(lambda run=session.run: run(None, {"pixel_values": pixels[:1]})),
-            float(np.abs((got - expected) / scale).max()) if lost == 0 else None, DIFFERENCE_BOUND,
+            float(error) if lost == 0 else None, bound,
             float(cosines(got, exact).min()), COSINE_BOUNDS[dtype],
             float((got.argmax(-1) == exact.argmax(-1)).mean()), largest_cosine(got.reshape(len(got), -1)),
         ))  # fmt: skip

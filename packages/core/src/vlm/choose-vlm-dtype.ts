@@ -1,5 +1,4 @@
 import { MclipError } from '../errors.js';
-import { isReference } from '../model/device.js';
 import type { LocatedModel } from '../model/locate.js';
 import { DTYPES, type Dtype, type ManifestFile } from '../model/manifest.js';
 import type { DeviceName } from '../platform.js';
@@ -16,11 +15,14 @@ const AUTO_DECODER: Partial<Record<DeviceName, readonly Dtype[]>> = {
 };
 const AUTO_DECODER_GPU: readonly Dtype[] = ['q4f16', 'q4', 'fp16', 'w8', 'fp32', 'q8'];
 /**
- * Reduced-precision arithmetic spoils vision encoders: only forms of full precision are chosen unasked, which on CPU and
- * wasm half-precision files are too (onnx/single-precision.ts), on GPUs not.
+ * Forms of full precision, which on CPU and wasm half-precision files are too (onnx/single-precision.ts), on GPUs not.
+ * Natively q8 before them: as our exporter makes it, it is as fast, proven, and its weights stay 8 bits in memory.
  */
-const AUTO_VISION: readonly Dtype[] = ['w8', 'fp16', 'fp32'];
-const AUTO_VISION_GPU: readonly Dtype[] = ['w8', 'fp32', 'fp16'];
+const AUTO_VISION: Partial<Record<DeviceName, readonly Dtype[]>> = {
+  wasm: ['w8', 'fp16', 'fp32', 'q8'],
+  cpu: ['q8', 'w8', 'fp16', 'fp32'],
+};
+const AUTO_VISION_GPU: readonly Dtype[] = ['w8', 'fp32', 'fp16', 'q8'];
 const AUTO_ROWS: readonly RowDtype[] = ['fp16', 'fp32', 'q8'];
 
 export interface VlmDtypes {
@@ -51,7 +53,7 @@ export function chooseVlmDtypes(
     throw new MclipError('INVALID_ARGUMENT', `${id} has no ${graph} graph with dtype '${asked}'; it has ${has}.`);
   };
   return {
-    vision: choose('vision', isReference(device) ? AUTO_VISION : AUTO_VISION_GPU),
+    vision: choose('vision', AUTO_VISION[device] ?? AUTO_VISION_GPU),
     decoder: choose('decoder', AUTO_DECODER[device] ?? AUTO_DECODER_GPU),
   };
 }
