@@ -1,10 +1,10 @@
 /** The vision encoder with 8-bit products: its features and what is said of them, on the tiny model. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { createCaptioner } from '@mclip/node';
+import { type CaptionerOptions, createCaptioner } from '@mclip/node';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { expect, test } from 'vitest';
-import { type Kind, picture } from '../../core/test/image/picture.js';
+import { picture } from '../../core/test/image/picture.js';
 
 const file = (name: string) => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
 const { pictures, cases } = JSON.parse(readFileSync(file('tiny-vlm-reference.json'), 'utf8'));
@@ -38,7 +38,7 @@ test('every token of a picture is that of the fp32 file, within 0.999', async ()
 
 test('answers are those of the fp32 file; it is chosen unasked', async () => {
   const asked = cases.filter((one: { after?: string }) => one.after === undefined);
-  const answers = async (dtype: NonNullable<Parameters<typeof createCaptioner>[0]>['dtype']) => {
+  const answers = async (dtype: NonNullable<CaptionerOptions['dtype']>) => {
     const captioner = await createCaptioner({ model: file('tiny-vlm'), dtype, worker: false });
     const tokens: number[][] = [];
     for (const { picture: index, fit, size, question } of asked) {

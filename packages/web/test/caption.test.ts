@@ -43,7 +43,12 @@ afterAll(() => Promise.all([browser?.close(), plain?.close(), isolated?.close()]
 
 async function captionInBrowser(
   server: TestServer,
-  options: { worker: boolean; device?: 'wasm' | 'webgpu'; memory?: 'low' | 'high'; dtype?: CaptionerOptions['dtype'] },
+  options: {
+    worker: boolean;
+    device?: 'wasm' | 'webgpu';
+    memory?: 'low' | 'high';
+    dtype?: NonNullable<CaptionerOptions['dtype']>;
+  },
   count = asked.length,
   maxNewTokens = 32,
 ) {
