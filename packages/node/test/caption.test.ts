@@ -270,7 +270,8 @@ async function expectAtOnce(running: Promise<unknown>, controller: AbortControll
   expect(performance.now() - aborted).toBeLessThan(50);
 }
 
-describe.each([true, false])('aborting (worker: %s)', (worker) => {
+// 50 ms are asked for; a busy machine may miss them once
+describe.each([true, false])('aborting (worker: %s)', { retry: 2 }, (worker) => {
   const { picture: index, question, answer } = questions[2]!;
 
   test.each([0, 1, 3, 6, 10])('%i ms into a picture rejects at once and leaves the captioner usable', async (wait) => {

