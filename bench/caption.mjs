@@ -94,7 +94,7 @@ async function measureFirstToken() {
     rounds,
     1,
   );
-  const name = `dtype auto (vision w8, decoder ${auto.device.dtype})`;
+  const name = `dtype auto (vision q8, decoder ${auto.device.dtype})`;
   rows.push(row('first token, the same files', 'ms', times.ours, times.peer));
   if (peerAll) rows.push(row('first token, the peer with logits of all positions', 'ms', times.ours, times.peerAll));
   rows.push(row(`first token, ${name}`, 'ms', times.auto, times.peer));
