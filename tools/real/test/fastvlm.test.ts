@@ -18,7 +18,9 @@ const model = fileURLToPath(new URL('../models/fastvlm-0.5b', import.meta.url));
 const referenceFile = new URL('../models/fastvlm-0.5b/reference.json', import.meta.url);
 const isMade = existsSync(referenceFile);
 if (!isMade)
-  console.log(`FastVLM-0.5B is not tested: there is no ${fileURLToPath(referenceFile)} (npm run bench:models)`);
+  console.log(
+    `FastVLM-0.5B is not tested: there is no ${fileURLToPath(referenceFile)} (npm run bench:models -- --reference)`,
+  );
 const reference: Reference = isMade
   ? JSON.parse(readFileSync(referenceFile, 'utf8'))
   : { stopIds: [], pictures: [], cases: [] };
