@@ -173,6 +173,69 @@ test('a server that takes no If-Range, and has changed: noticed by the ETag of t
   expect(sha256(await readFile(path))).toBe(sha256(other));
 });
 
+test('416 for a part that is whole: nothing is missing', async () => {
+  const unknown = { ...file, bytes: null };
+  // the length is hidden: the connection breaks after the last byte, and only the server knows that it was the last
+  faults({ do: 'cut', to: SIZE });
+  const broken: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    if (response.status !== 200 || response.headers.has('location')) return response;
+    let isFirst = true;
+    const whole = new Uint8Array(await response.arrayBuffer());
+    const body = new ReadableStream({
+      pull(controller) {
+        if (isFirst) controller.enqueue(whole);
+        else controller.error(new Error('reset'));
+        isFirst = false;
+      },
+    });
+    return new Response(body, { headers: { etag: response.headers.get('etag')! } });
+  };
+  await expectWhole(await get({ fetch: broken }, unknown));
+  expect(fetches().map(({ from }) => from)).toEqual([0, SIZE]);
+});
+
+test('bytes of another place than asked for are not put behind the part', async () => {
+  const unhashed = { ...file, sha256: null }; // a hash would tell later
+  faults({ do: 'stall', at: 600_000 });
+  let shifted = 0;
+  const confused: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    if (response.status !== 206 || shifted++ > 0) return response;
+    const headers = new Headers(response.headers);
+    headers.set('content-range', `bytes 500000-${SIZE - 1}/${SIZE}`);
+    return new Response(response.body, { status: 206, headers });
+  };
+  await expectWhole(await get({ fetch: confused }, unhashed));
+  expect(shifted).toBe(1);
+  expect(fetches().map(({ from }) => from)).toEqual([0, 600_000, 0]);
+});
+
+test('without a hash and an ETag nothing tells that the rest is of the same file: everything is taken again', async () => {
+  const unknown = { ...file, bytes: null, sha256: null };
+  const silent: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    if (response.body === null) return response;
+    const headers = new Headers(response.headers);
+    headers.delete('etag');
+    return new Response(response.body, { status: response.status, headers });
+  };
+  always({ do: 'drop', at: 600_000 });
+  await expect(get({ fetch: silent, retries: 0 }, unknown)).rejects.toMatchObject({ code: 'NETWORK' });
+  const other = randomBytes(SIZE);
+  hub.files.set(NAME, other);
+  hub.fault = () => null;
+  const { path } = await get({ fetch: silent }, unknown);
+  expect(sha256(await readFile(path))).toBe(sha256(other));
+  expect(fetches().map(({ from }) => from)).toEqual([0, 0]);
+});
+
+test('a web page in place of a file is a file that is not there', async () => {
+  always({ do: 'page' });
+  await expect(get()).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND', message: expect.stringContaining(NAME) });
+  expect(await parts()).toEqual([]);
+});
+
 test('416: a part longer than the file is thrown away', async () => {
   faults({ do: 'stall', at: 900_000 }, { do: 'resize', to: 1000 });
   await expectWhole(await get({}, { ...file, bytes: null }));

@@ -3,6 +3,7 @@ import { resolveSettings } from '../../src/configure.js';
 import type { SelfCheck } from '../../src/model/canary.js';
 import { type CheckedLoad, loadChecked } from '../../src/model/self-check.js';
 import type { DeviceName, Platform } from '../../src/platform.js';
+import { VERSION } from '../../src/version.js';
 import { rejection } from '../thrown.js';
 
 const RIGHT = Float32Array.of(0.6, 0.8);
@@ -49,8 +50,8 @@ function machine(answers: Partial<Record<DeviceName, Float32Array>>) {
 
 const checks = (loads: [DeviceName, SelfCheck | null][]) => loads.map(([, check]) => check !== null);
 
-test('a device answers once per file, form and driver', async () => {
-  const { run, loads, driver } = machine({ cuda: RIGHT });
+test('a device answers once per file, form, driver and version of this library', async () => {
+  const { run, loads, driver, store } = machine({ cuda: RIGHT });
   await run();
   await run();
   expect(checks(loads)).toEqual([true, false]);
@@ -60,6 +61,7 @@ test('a device answers once per file, form and driver', async () => {
   driver.version = '2';
   await run();
   expect(checks(loads)).toEqual([true, false, true, true, true]);
+  for (const key of store.keys()) expect(JSON.parse(key)).toContain(VERSION);
 });
 
 test('a wrong answer is an error with the way out, and is remembered', async () => {
