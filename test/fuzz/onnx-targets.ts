@@ -1,7 +1,8 @@
 /** Damaged ONNX files: the look-up of an embedding table, the widening of half precision, the protocol buffers below. */
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { GRAPH, MODEL, TENSOR } from '../../packages/core/src/onnx/fields.js';
+import { detachWeights } from '../../packages/core/src/onnx/detached-weights.js';
+import { ENTRY, GRAPH, MODEL, TENSOR } from '../../packages/core/src/onnx/fields.js';
 import { NotProtobuf, ProtobufReader } from '../../packages/core/src/onnx/protobuf.js';
 import { toSinglePrecision } from '../../packages/core/src/onnx/single-precision.js';
 import type { RandomAccess } from '../../packages/core/src/platform.js';
@@ -30,6 +31,15 @@ export const onnxTargets: Target<Uint8Array>[] = [
         return;
       }
       await checkGraph(result.graph);
+    },
+  },
+  {
+    name: 'weights left in the file',
+    share: 100,
+    inputs: damaged([fixture('tiny-vlm/embed_tokens_fp16.onnx'), fixture('tiny-vlm/decoder_model_merged_q4.onnx')]),
+    async use(file) {
+      const graph = await detachWeights(opened(file), 'any.onnx');
+      if (graph !== null) await checkPlaces(graph, file.length);
     },
   },
   {
@@ -83,6 +93,26 @@ async function checkGraph(bytes: Uint8Array): Promise<void> {
     const raw = tensor.find(({ number }) => number === TENSOR.rawData);
     const type = tensor.findLast(({ number }) => number === TENSOR.dataType)?.value;
     if (raw !== undefined && type === 10 && (raw.end - raw.start) % 2 !== 0) throw new Error('half a half');
+  }
+}
+
+/** Weights named as bytes of a file lie in it. */
+async function checkPlaces(bytes: Uint8Array, size: number): Promise<void> {
+  const reader = new ProtobufReader(opened(bytes));
+  const model = await reader.fields({ start: 0, end: bytes.length });
+  for (const graph of model.filter(({ number }) => number === MODEL.graph)) {
+    for (const tensor of (await reader.fields(graph)).filter(({ number }) => number === GRAPH.initializer)) {
+      const place: Record<string, number> = {};
+      for (const part of await reader.fields(tensor)) {
+        if (part.number !== TENSOR.externalData) continue;
+        const texts = (await reader.fields(part)).filter(
+          ({ number }) => number === ENTRY.key || number === ENTRY.value,
+        );
+        const [key = '', value = ''] = await Promise.all(texts.map((text) => reader.text(text)));
+        place[key] = Number(value);
+      }
+      if ((place.offset ?? 0) + (place.length ?? 0) > size) throw new Error(`beyond the end: ${JSON.stringify(place)}`);
+    }
   }
 }
 

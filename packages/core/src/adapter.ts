@@ -10,7 +10,7 @@ export { checkPixelCount, portablePixels } from './image/portable-pixels.js';
 export type { Region } from './image/region.js';
 export type { RawPixels } from './image/rgb-image.js';
 export { availability } from './model/availability.js';
-export { rawReader, request } from './on-demand.js';
+export { detachWeights, rawReader, request } from './on-demand.js';
 export { inSinglePrecision } from './onnx/on-cpu.js';
 export type * from './platform.js';
 export type * from './store/backend.js';

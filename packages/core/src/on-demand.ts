@@ -6,3 +6,6 @@ export const request: typeof import('./store/request.js').request = (...args) =>
 
 export const rawReader = (pixels: RawPixels) =>
   import('./image/raw-reader.js').then((reader) => reader.rawReader(pixels));
+
+export const detachWeights: typeof import('./onnx/detached-weights.js').detachWeights = (...args) =>
+  import('./onnx/detached-weights.js').then((weights) => weights.detachWeights(...args));

@@ -1,4 +1,4 @@
-/** Files of which parts are read. */
+/** Files of which parts are read, on a disk or in memory. */
 import { readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { MclipError } from '@mclip/core';
@@ -35,5 +35,15 @@ export async function openFile(file: ModelFile): Promise<RandomAccess> {
       }
     },
     close: () => handle.close(),
+  };
+}
+
+export function bytesAsFile(bytes: Uint8Array): RandomAccess {
+  return {
+    size: bytes.length,
+    async read(target, position) {
+      target.set(bytes.subarray(position, position + target.length));
+    },
+    async close() {},
   };
 }

@@ -11,10 +11,12 @@ import {
 } from '@mclip/core/adapter';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { decodeImage } from './decode-image.js';
-import { openFile } from './open-file.js';
+import { detachedGraph } from './detached-graph.js';
+import { bytesAsFile, openFile } from './open-file.js';
 
 export const nodeRuntime: Runtime = { createSession, openFile, decodeImage, OutputTensor: Tensor };
 
+const FOLDER_OF_WEIGHTS = 'model_external_initializers_file_folder_path';
 const UNLISTED = ". A file with a graph's weights lies beside it and is in the manifest as the graph's `data`.";
 
 async function createSession(file: ModelFile, wanted: SessionOptions): Promise<Session> {
@@ -29,14 +31,20 @@ async function createSession(file: ModelFile, wanted: SessionOptions): Promise<S
   };
   const path = file as string;
   try {
+    const detached = device === 'cpu' ? await detachedGraph(path) : null;
+    const fromFile = () => InferenceSession.create(path, options);
+    const fromGraph = (graph: Uint8Array, weights: InferenceSession.SessionOptions) =>
+      InferenceSession.create(graph, { ...options, ...weights });
+    const inFile = detached && { extra: { session: { [FOLDER_OF_WEIGHTS]: detached.folder } } };
     const session = (await inSinglePrecision(
       wanted,
-      () => openFile(path),
+      async () => (detached ? bytesAsFile(detached.graph) : openFile(path)),
       async (widened) => {
-        if (widened === null) return InferenceSession.create(path, options);
+        if (detached) return fromGraph(widened?.graph ?? detached.graph, inFile!);
+        if (widened === null) return fromFile();
         // a graph from memory has no folder to look for its weights in
         const externalData = await Promise.all(widened.externalFiles.map((name) => externalWeights(path, name)));
-        return InferenceSession.create(widened.graph, { ...options, externalData });
+        return fromGraph(widened.graph, { externalData });
       },
     )) as InferenceSession;
     return device === 'cpu' ? session : guarded(session, device);
