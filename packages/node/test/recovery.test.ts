@@ -322,31 +322,133 @@ describe('captioners', () => {
     expect(name).toBe('cpu');
   });
 
-  test('pictures and chats of before are gone, and say so', async () => {
-    let broken = false;
-    const captioner = await captionerOn(otherDevice((outputs, run) => (broken ? lostDevice(outputs, run) : outputs)));
+  test('a picture that was encoded before goes on with the next device, and with the one after', async () => {
+    let failing = Infinity;
+    let runs = 0;
+    const other = otherDevice((outputs, run) => {
+      runs = run;
+      return run >= failing ? lostDevice(outputs, run) : outputs;
+    });
+    const captioner = await captionerOn(other);
     const encoded = await captioner.encodeImage(image);
-    const chat = captioner.chat(encoded);
+    const caption = await captioner.caption(encoded);
+    await using chat = captioner.chat(encoded);
+    const first = await chat.ask('What is it?');
+    const sessions = other.sessions.length;
+    failing = runs + 1; // from now on
+    expect(await captioner.caption(encoded)).toBe(caption);
+    expect(captioner.device).toMatchObject({ name: 'cpu', rejected: [{ name: 'cuda' }] });
+    expect(other.sessions.length).toBeGreaterThan(sessions);
+    const well = await captionerOn(otherDevice((outputs) => outputs));
+    await using undisturbed = well.chat(await well.encodeImage(image));
+    expect(await undisturbed.ask('What is it?')).toBe(first);
+    expect(await chat.ask('Is it alive?')).toBe(await undisturbed.ask('Is it alive?'));
+    expect(await captioner.choose(encoded, 'Is it alive?', ['yes', 'no'])).toEqual(
+      await well.choose(image, 'Is it alive?', ['yes', 'no']),
+    );
+    await encoded.dispose();
+    await expect(captioner.caption(encoded)).rejects.toMatchObject({ code: 'DISPOSED' });
+    for (const one of [captioner, well]) await one.dispose();
+  });
+
+  test('raw pixels are captioned whenever the device fails, though they are others by then', async () => {
+    const pixels = () => ({
+      data: Uint8Array.from({ length: 96 * 96 * 3 }, (_, i) => (i * 37 + (i >> 5)) % 256),
+      width: 96,
+      height: 96,
+      channels: 3 as const,
+    });
+    let runs = 0;
+    const well = await captionerOn(
+      otherDevice((outputs, run) => {
+        runs = run;
+        return outputs;
+      }),
+    );
+    const expected = await well.caption(pixels());
+    expect(runs).toBeGreaterThan(CHECK + 4);
+    // the vision encoder, the beginning, the question, a piece of the answer
+    for (const failing of [CHECK + 1, CHECK + 2, CHECK + 3, runs - 1]) {
+      const once = await captionerOn(otherDevice(only(failing, lostDevice)));
+      const given = pixels();
+      const call = once.caption(given);
+      given.data.fill(0); // copied when the call was made
+      expect(await call).toBe(expected);
+      expect(once.device).toMatchObject({ name: 'cuda', rejected: [] });
+      await once.dispose();
+      const always = await captionerOn(otherDevice(from(failing, lostDevice)));
+      expect(await always.caption(pixels())).toBe(expected);
+      expect(always.device.name).toBe('cpu');
+      await always.dispose();
+    }
+    await well.dispose();
+  });
+
+  test('when no device is left, calls say so until one works again', async () => {
+    let broken = false;
+    const { platform } = otherDevice((outputs, run) => (broken ? lostDevice(outputs, run) : outputs));
+    const captioner = await Captioner.create<unknown>(platform, {
+      model: ofUnknownSize(nanoVlm),
+      worker: false,
+      device: 'cuda',
+    });
+    const encoded = await captioner.encodeImage(image);
+    const caption = await captioner.caption(encoded);
+    await using chat = captioner.chat(encoded);
     await chat.ask('What is it?');
     broken = true;
-    await expect(chat.ask('Is it alive?')).rejects.toMatchObject({ code: 'DEVICE_LOST' });
+    for (const call of [() => chat.ask('Is it alive?'), () => captioner.caption(encoded)]) {
+      await expect(call()).rejects.toMatchObject({ code: expect.stringMatching(/^DEVICE_/) });
+    }
     broken = false;
-    await expect(chat.ask('Is it alive?')).rejects.toThrow('Encode the image again');
-    await expect(captioner.caption(encoded)).rejects.toThrow('Encode the image again');
-    expect(await captioner.caption(image)).not.toBe('');
+    expect(await captioner.caption(encoded)).toBe(caption);
+    expect(await chat.ask('Is it alive?')).not.toBe('');
     await captioner.dispose();
   });
 
+  /** Captioners in a worker whose run number `count` from now on never ends. */
+  const heldWorkers = () => withWorkers(new URL('./support/held-vlm-worker.mjs', import.meta.url));
+  async function terminatedInRun(worker: Worker, count: number, call: () => Promise<string>): Promise<string> {
+    const runs = new SharedArrayBuffer(8);
+    const state = new Int32Array(runs);
+    state[0] = count;
+    worker.postMessage({ runs });
+    const answer = call();
+    await expect.poll(() => Atomics.load(state, 1), { timeout: 20_000 }).toBe(1);
+    await worker.terminate();
+    return answer;
+  }
+
   test('a worker that was terminated is replaced', async () => {
-    const machine = withWorkers(new URL('../dist/vlm-worker.js', import.meta.url));
+    const machine = heldWorkers();
     const captioner = await Captioner.create<unknown>(machine.platform, { model: nanoVlm });
     const expected = await captioner.caption(image);
     await machine.workers[0]!.terminate();
     expect(await captioner.caption(image)).toBe(expected);
-    const call = captioner.caption(image);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    await machine.workers[1]!.terminate();
-    expect(await call).toBe(expected);
+    // while it looks at the picture, while it begins, in the middle of its answer
+    for (const [index, count] of [1, 2, 5].entries()) {
+      const call = () => captioner.caption(image);
+      expect(await terminatedInRun(machine.workers[index + 1]!, count, call)).toBe(expected);
+    }
+    expect(machine.workers).toHaveLength(5);
+    await captioner.dispose();
+  });
+
+  test('pictures that were looked at survive their worker, too', async () => {
+    const machine = heldWorkers();
+    const captioner = await Captioner.create<unknown>(machine.platform, { model: nanoVlm });
+    const encoded = await captioner.encodeImage(image);
+    const expected = await captioner.caption(encoded);
+    await machine.workers[0]!.terminate();
+    expect(await captioner.caption(encoded)).toBe(expected);
+    expect(await terminatedInRun(machine.workers[1]!, 3, () => captioner.caption(encoded))).toBe(expected);
+    const bytes = await readFile(image);
+    expect(await terminatedInRun(machine.workers[2]!, 5, () => captioner.caption(bytes))).toBe(expected);
+    // what was sent to be looked at is gone
+    const gone = terminatedInRun(machine.workers[3]!, 1, () => captioner.caption(bytes));
+    await expect(gone).rejects.toMatchObject({ code: 'WORKER' });
+    expect(await captioner.caption(bytes)).toBe(expected);
+    expect(machine.workers).toHaveLength(5);
     await captioner.dispose();
   });
 });

@@ -92,8 +92,8 @@ export class Captioner<ImageInput, Video = AsyncIterable<ImageInput>, Frame = Im
   /** Looks at the image once, for many questions. The result is accepted wherever an image is. */
   async encodeImage(image: ImageInput, options: ViewOptions = {}): Promise<EncodedImage> {
     this.#check();
-    const encode = () => this.#model.encodeImage(image, options);
-    return new EncodedImage(this.#model, await this.#model.run(encode, () => canBeReadAgain(image)));
+    const encode = this.#taking(image, options);
+    return this.#model.run(encode, () => canBeReadAgain(image));
   }
 
   /** A conversation about one image; every turn takes in its own words only. Nothing happens before the first one. */
@@ -103,7 +103,7 @@ export class Captioner<ImageInput, Video = AsyncIterable<ImageInput>, Frame = Im
     checkText('system', system);
     const ownsImage = !(image instanceof EncodedImage);
     const encode = ownsImage ? () => this.encodeImage(image, options) : async () => image;
-    return new Chat(this.#model, encode, { system, ownsImage, repeatable: ownsImage && canBeReadAgain(image) });
+    return new Chat(this.#model, encode, { system, ownsImage });
   }
 
   /**
@@ -127,18 +127,16 @@ export class Captioner<ImageInput, Video = AsyncIterable<ImageInput>, Frame = Im
     );
     const { system = this.#model.manifest.prompt.system } = settings;
     const signal = this.#model.until(settings.signal);
-    const choosing = () =>
-      this.#withImage(image, settings, async ({ number }) => {
-        const scoring = this.#model.engine.score({ image: number, system, question, options }, signal);
-        const scores = await raceSignal(scoring, signal);
-        const highest = Math.max(...scores);
-        const weights = scores.map((score) => Math.exp(score - highest));
-        const total = weights.reduce((sum, weight) => sum + weight, 0);
-        return options
-          .map((option, index) => ({ option, probability: weights[index]! / total }))
-          .sort((a, b) => b.probability - a.probability);
-      });
-    return this.#model.run(choosing, () => canBeReadAgain(image));
+    return this.#withImage(image, settings, async (number) => {
+      const scoring = this.#model.engine.score({ image: number, system, question, options }, signal);
+      const scores = await raceSignal(scoring, signal);
+      const highest = Math.max(...scores);
+      const weights = scores.map((score) => Math.exp(score - highest));
+      const total = weights.reduce((sum, weight) => sum + weight, 0);
+      return options
+        .map((option, index) => ({ option, probability: weights[index]! / total }))
+        .sort((a, b) => b.probability - a.probability);
+    });
   }
 
   /**
@@ -196,32 +194,43 @@ export class Captioner<ImageInput, Video = AsyncIterable<ImageInput>, Frame = Im
     const request = { chat: null, system, question: prompt, options: generationOptions(options) };
     const signal = this.#model.until(options.signal);
     const spoken = onText && new Spoken(onText);
-    const answering = () =>
-      this.#withImage(image, options, async ({ number, ...timings }) => {
-        const encodedMs = performance.now() - start;
-        const generate = (say: ((delta: string) => void) | null, until: AbortSignal) =>
-          this.#model.engine.generate({ image: number, ...request }, say, until);
-        const answer = await (spoken === null
-          ? raceSignal(generate(null, signal), signal)
-          : spoken.tell(signal, generate));
-        return answer && captionOf(answer, timings, encodedMs);
-      });
-    return told(await this.#model.run(answering, () => canBeReadAgain(image)));
+    const answering = async (number: number, timings: EncodeTimings) => {
+      const encodedMs = performance.now() - start;
+      const generate = (say: ((delta: string) => void) | null, until: AbortSignal) =>
+        this.#model.engine.generate({ image: number, ...request }, say, until);
+      const answer = await (spoken === null
+        ? raceSignal(generate(null, signal), signal)
+        : spoken.tell(signal, generate));
+      return answer && captionOf(answer, timings, encodedMs);
+    };
+    return told(await this.#withImage(image, options, answering));
   }
 
-  /** Lends the image to `work` by its number; what was encoded for this alone is forgotten afterwards. */
+  /**
+   * Lends the image to `work` by its number, which is done again when the worker or the device fails; what was encoded
+   * for this alone is forgotten afterwards.
+   */
   async #withImage<T>(
     image: ImageInput | EncodedImage,
     options: ViewOptions,
-    work: (encoded: EncodeTimings & { number: number }) => Promise<T>,
+    work: (number: number, timings: EncodeTimings) => Promise<T>,
   ): Promise<T> {
-    if (image instanceof EncodedImage) return work({ number: image.numberIn(this.#model), ...NO_TIME });
-    const encoded = await this.#model.encodeImage(image, options);
+    let encoded = image instanceof EncodedImage ? image : null;
+    const encode = encoded === null ? this.#taking(image, options) : null;
+    const working = async (before: MclipError | null) => {
+      encoded ??= await encode!(before);
+      return work(await encoded.numberIn(this.#model), encoded === image ? NO_TIME : encoded.timings);
+    };
     try {
-      return await work(encoded);
+      return await this.#model.run(working, () => encoded !== null || canBeReadAgain(image));
     } finally {
-      this.#model.engine.forgetImage(encoded.number).catch(() => {}); // a disposed captioner has forgotten it already
+      if (encoded !== image) encoded?.dispose();
     }
+  }
+
+  #taking(image: unknown, options: ViewOptions): (before: MclipError | null) => Promise<EncodedImage> {
+    const encode = this.#model.taking(image, options);
+    return async (before) => new EncodedImage(this.#model, await encode(before));
   }
 
   #check(): void {

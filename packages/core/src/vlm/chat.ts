@@ -4,7 +4,7 @@ import { MclipError } from '../errors.js';
 import { type Caption, captionOf } from './caption-result.js';
 import { type AnswerOptions, checkText, generationOptions } from './captioner-options.js';
 import type { EncodedImage } from './encoded-image.js';
-import type { Turn, VlmEngine } from './engine.js';
+import type { Turn } from './engine.js';
 import { Spoken, told } from './spoken.js';
 import { textStream } from './text-stream.js';
 import type { VlmModel } from './vlm-model.js';
@@ -16,12 +16,9 @@ export class Chat {
   readonly #encode: () => Promise<EncodedImage>;
   readonly #system: string;
   readonly #ownsImage: boolean;
-  readonly #repeatable: boolean;
   readonly #number: number;
   readonly #disposing = new AbortController();
   #image: Promise<EncodedImage> | null = null;
-  /** The engine that has it. */
-  #engine: VlmEngine | null = null;
   /** What was said so far. */
   readonly #turns: Turn[] = [];
   /** Turns follow each other. */
@@ -31,13 +28,12 @@ export class Chat {
   constructor(
     model: VlmModel,
     encode: () => Promise<EncodedImage>,
-    { system, ownsImage, repeatable }: { system: string; ownsImage: boolean; repeatable: boolean },
+    { system, ownsImage }: { system: string; ownsImage: boolean },
   ) {
     this.#model = model;
     this.#encode = encode;
     this.#system = system;
     this.#ownsImage = ownsImage;
-    this.#repeatable = repeatable;
     this.#number = model.newNumber();
   }
 
@@ -84,12 +80,11 @@ export class Chat {
       signal.throwIfAborted();
       const start = performance.now();
       const isFirst = this.#image === null;
-      let image = await this.#encoded();
+      const image = await this.#encoded();
       const encodedMs = performance.now() - start;
       const answerOnce = async () => {
-        image = await this.#encoded();
         const request = {
-          image: image.numberIn(this.#model),
+          image: await image.numberIn(this.#model),
           chat: { number: this.#number, earlier: this.#turns },
           system: this.#system,
           question,
@@ -99,7 +94,7 @@ export class Chat {
           this.#model.engine.generate(request, say, until);
         return spoken === null ? generate(null, signal) : spoken.tell(signal, generate);
       };
-      const answer = told(await this.#model.run(answerOnce, () => this.#repeatable));
+      const answer = told(await this.#model.run(answerOnce));
       signal.throwIfAborted();
       this.#turns.push({ question, answer: answer.tokenIds });
       return captionOf(answer, isFirst && this.#ownsImage ? image.timings : NO_TIME, encodedMs);
@@ -108,13 +103,8 @@ export class Chat {
     return raceSignal(answering, signal);
   }
 
-  /** With an engine that failed the picture is gone, too. */
   #encoded(): Promise<EncodedImage> {
-    if (this.#repeatable && this.#engine !== this.#model.engine) this.#image = null;
-    this.#image ??= this.#encode().then((image) => {
-      this.#engine = this.#model.engine;
-      return image;
-    });
+    this.#image ??= this.#encode();
     this.#image.catch(() => {
       this.#image = null; // a later turn may try again
     });

@@ -1,5 +1,5 @@
 import { MclipError } from '../errors.js';
-import type { EncodeTimings } from './engine.js';
+import type { EncodeTimings, Features, VlmEngine } from './engine.js';
 import type { VlmModel } from './vlm-model.js';
 
 /** A picture that the model has already looked at: every question about it starts almost at once. */
@@ -7,18 +7,23 @@ export class EncodedImage {
   /** What looking took, milliseconds. */
   readonly timings: Readonly<EncodeTimings>;
   readonly #model: VlmModel;
-  readonly #number: number;
+  /** Kept here: with an engine that fails its own are gone. */
+  readonly #picture: Features;
+  /** That has it, or will when `#added`. */
+  #engine: VlmEngine;
+  #added: Promise<void> | undefined;
   #disposed = false;
 
   /** @internal use `captioner.encodeImage` */
-  constructor(model: VlmModel, { number, ...timings }: EncodeTimings & { number: number }) {
+  constructor(model: VlmModel, { image, features, ...timings }: Features & EncodeTimings) {
     this.#model = model;
-    this.#number = number;
+    this.#picture = { image, features };
+    this.#engine = model.engine;
     this.timings = timings;
   }
 
-  /** @internal The number the engine knows it by. @throws {MclipError} `INVALID_ARGUMENT` for another model's image. */
-  numberIn(model: VlmModel): number {
+  /** @internal The number its engine knows it by. @throws {MclipError} `INVALID_ARGUMENT` for another model's image. */
+  async numberIn(model: VlmModel): Promise<number> {
     if (this.#disposed) throw new MclipError('DISPOSED', 'This encoded image was disposed; encode the image again.');
     if (model !== this.#model) {
       throw new MclipError(
@@ -26,14 +31,19 @@ export class EncodedImage {
         'This encoded image belongs to another captioner; encode the image with this one.',
       );
     }
-    return this.#number;
+    if (this.#engine !== model.engine) {
+      this.#engine = model.engine;
+      this.#added = this.#engine.addImage(this.#picture);
+    }
+    await this.#added;
+    return this.#picture.image;
   }
 
   /** Frees the picture's features and cache. Answers under way are finished. Idempotent. */
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
-    await this.#model.engine.forgetImage(this.#number).catch(() => {}); // a disposed captioner has forgotten it already
+    await this.#model.engine.forgetImage(this.#picture.image).catch(() => {}); // a disposed captioner has forgotten it already
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -29,10 +29,26 @@ export interface VlmLoadRequest {
   check: SelfCheck | null;
 }
 
-export interface EncodeRequest {
+/** The device failed; the picture can be looked at elsewhere without being at hand. */
+export interface LostPicture {
+  why: string;
+  /** [1, 3, size, size] */
+  pixelValues: Float32Array;
+}
+
+/** A picture that the model has looked at. */
+export interface Features {
   /** Number to know it by, never used before. */
   image: number;
-  source: PortableImage;
+  /** [tokens, hidden] */
+  features: Float32Array;
+}
+
+export interface EncodeRequest {
+  /** As `Features.image`. */
+  image: number;
+  /** Or what preprocessing made of it. */
+  source: PortableImage | Float32Array;
   /** Pixels. */
   size: number;
   fit: VlmFit;
@@ -76,7 +92,9 @@ export interface VlmEngine extends Computing {
   kernelSpeed(options: SessionOptions): Promise<KernelSpeed>;
   /** What the vision encoder takes for a picture of this side, without loading, milliseconds. */
   visionMs(size: number): Promise<number>;
-  encodeImage(request: EncodeRequest, signal?: AbortSignal): Promise<EncodeTimings>;
+  encodeImage(request: EncodeRequest, signal?: AbortSignal): Promise<(Features & EncodeTimings) | LostPicture>;
+  /** A picture that another engine has looked at. */
+  addImage(picture: Features): Promise<void>;
   /** @param onText called with every piece of text; null when nobody listens */
   generate(request: GenerateRequest, onText: ((delta: string) => void) | null, signal?: AbortSignal): Promise<Answered>;
   /** Natural logarithm of the probability that the answer is this option, for each. */

@@ -14,7 +14,9 @@ import type {
   Answered,
   EncodeRequest,
   EncodeTimings,
+  Features,
   GenerateRequest,
+  LostPicture,
   QuestionRequest,
   VlmEngine,
   VlmLoadRequest,
@@ -131,28 +133,44 @@ export class LocalVlmEngine implements VlmEngine {
     });
   }
 
-  async encodeImage({ image, source, size, fit }: EncodeRequest, signal?: AbortSignal): Promise<EncodeTimings> {
+  async encodeImage(
+    { image, source, size, fit }: EncodeRequest,
+    signal?: AbortSignal,
+  ): Promise<(Features & EncodeTimings) | LostPicture> {
     const start = performance.now();
     let decoded = start;
     const { mean, std, interpolation } = this.#manifest.image;
     const config: PreprocessConfig = { size, fit, interpolation, mean, std, cropOffset: 'floor' };
     const options = { maxPixels: this.#maxPixels, fast: false, size, fit };
     const pixelValues = inputTensor('float32', new Float32Array(3 * size * size), [1, 3, size, size]);
-    await withPicture(this.#runtime, source, options, signal, (picture) => {
-      decoded = performance.now();
-      return preprocessParts(picture, config, pixelValues.data, signal);
-    });
+    if (source instanceof Float32Array) pixelValues.data.set(source);
+    else {
+      await withPicture(this.#runtime, source, options, signal, (picture) => {
+        decoded = performance.now();
+        return preprocessParts(picture, config, pixelValues.data, signal);
+      });
+    }
     const preprocessed = performance.now();
     const features = await this.#inTurn(() => {
       signal?.throwIfAborted();
       return this.#imageFeatures(pixelValues, size);
+    }).catch((error: MclipError) => {
+      if (error.code === 'DEVICE_LOST') return error;
+      throw error;
     });
+    if (!(features instanceof Float32Array)) return { why: features.message, pixelValues: pixelValues.data };
     this.#conversations.addPicture(image, features);
     return {
+      image,
+      features,
       decodeMs: decoded - start,
       preprocessMs: preprocessed - decoded,
       visionMs: performance.now() - preprocessed,
     };
+  }
+
+  async addImage({ image, features }: Features): Promise<void> {
+    this.#conversations.addPicture(image, features);
   }
 
   async #imageFeatures(pixelValues: Tensor, size: number): Promise<Float32Array> {

@@ -7,7 +7,9 @@ import type {
   Answered,
   EncodeRequest,
   EncodeTimings,
+  Features,
   GenerateRequest,
+  LostPicture,
   QuestionRequest,
   VlmEngine,
   VlmLoadRequest,
@@ -41,8 +43,13 @@ export class RemoteVlmEngine extends RemoteComputing implements VlmEngine {
     return this.client.call('visionMs', { size });
   }
 
-  encodeImage(request: EncodeRequest, signal?: AbortSignal): Promise<EncodeTimings> {
-    return this.client.call('encodeImage', request, signal, ownedParts(request.source));
+  encodeImage(request: EncodeRequest, signal?: AbortSignal): Promise<(Features & EncodeTimings) | LostPicture> {
+    const { source } = request;
+    return this.client.call('encodeImage', request, signal, source instanceof Float32Array ? [] : ownedParts(source));
+  }
+
+  addImage(picture: Features): Promise<void> {
+    return this.client.call('addImage', picture);
   }
 
   generate(

@@ -1,7 +1,7 @@
 /** The worker's side of a `RemoteVlmEngine`. Apart from it, so that a page with a worker does not carry the engine. */
 import type { Runtime, RuntimeSettings, SessionOptions } from '../platform.js';
 import { type ServerPort, serve } from '../worker/channel.js';
-import type { EncodeRequest, QuestionRequest, VlmLoadRequest } from './engine.js';
+import type { EncodeRequest, Features, QuestionRequest, VlmLoadRequest } from './engine.js';
 import { LocalVlmEngine } from './local-engine.js';
 import type { ServedGenerateRequest } from './remote-engine.js';
 import type { VlmManifest } from './vlm-manifest.js';
@@ -25,6 +25,9 @@ export function serveVlmEngine(port: ServerPort, loadRuntime: (settings: Runtime
     },
     async encodeImage(request: EncodeRequest, signal) {
       return { result: await (await engine).encodeImage(request, signal) };
+    },
+    async addImage(picture: Features) {
+      return { result: await (await engine).addImage(picture) };
     },
     async generate({ silent, ...request }: ServedGenerateRequest, signal, emit) {
       return { result: await (await engine).generate(request, silent ? null : emit, signal) };

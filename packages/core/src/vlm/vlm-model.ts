@@ -5,13 +5,13 @@ import { MclipError } from '../errors.js';
 import type { Candidates } from '../model/auto-devices.js';
 import { checkDevice, type Device } from '../model/device.js';
 import { fetchGraph } from '../model/fetch-graph.js';
-import { Host, type Restart } from '../model/host.js';
+import { Host, LostRun, type Restart } from '../model/host.js';
 import { type LocatedModel, locateModel } from '../model/locate.js';
 import type { ManifestFile } from '../model/manifest.js';
 import type { ModelFile, Platform, RuntimeSettings } from '../platform.js';
 import { type CaptionerOptions, check, DEFAULT_CAPTIONER, type ViewOptions, viewOf } from './captioner-options.js';
 import { chooseRows, type VlmDtypes, vlmFiles } from './choose-vlm-dtype.js';
-import type { EncodeTimings, VlmEngine, VlmLoadRequest } from './engine.js';
+import type { EncodeTimings, Features, VlmEngine, VlmLoadRequest } from './engine.js';
 import { placeVlm } from './place-vlm.js';
 import { RemoteVlmEngine } from './remote-engine.js';
 import { vlmFamily } from './vlm-family.js';
@@ -72,10 +72,11 @@ export class VlmModel {
   /**
    * Work of the engine, which is replaced when its worker stops or its device is lost.
    *
-   * @param repeatable whether the work may then be done again; pictures and chats of before are gone
+   * @param work may be done again, then with the error that ended it before
+   * @param repeatable whether it may be then; a `LostRun` always may
    */
-  run<T>(work: () => Promise<T>, repeatable: () => boolean): Promise<T> {
-    return this.#host.run(work, repeatable);
+  run<T>(work: (before: MclipError | null) => Promise<T>, repeatable?: () => boolean): Promise<T> {
+    return this.#host.run((_, before) => work(before), repeatable);
   }
 
   async #restart(restart: Restart<VlmEngine>): Promise<VlmEngine> {
@@ -107,22 +108,36 @@ export class VlmModel {
     return ++this.#lastNumber;
   }
 
-  /** Encodes a picture under a number. It stays in the engine until it is forgotten. */
-  async encodeImage(image: unknown, options: ViewOptions): Promise<EncodeTimings & { number: number }> {
-    const view = viewOf(options, this.manifest);
+  /**
+   * Takes in an image as it is now.
+   *
+   * @returns what encodes it under a number, by which it stays in the engine until it is forgotten; may be called again,
+   * then with the error that ended it before
+   */
+  taking(image: unknown, options: ViewOptions): (before: MclipError | null) => Promise<Features & EncodeTimings> {
     const signal = this.until(options.signal);
-    signal.throwIfAborted();
-    if (options.resolution === undefined) view.size = await raceSignal(this.#defaultSize(), signal);
-    const portable = this.platform.portableImage(image, { settings: this.#settings, signal });
-    const source = await raceSignal(portable, signal);
-    const number = this.newNumber();
-    const encoding = this.engine.encodeImage({ image: number, source, ...view }, signal);
-    try {
-      return { number, ...(await raceSignal(encoding, signal)) };
-    } catch (error) {
-      encoding.then(() => this.engine.forgetImage(number)).catch(() => {});
-      throw error;
-    }
+    const portable = async () => {
+      signal.throwIfAborted();
+      return this.platform.portableImage(image, { settings: this.#settings, signal });
+    };
+    const first = portable();
+    first.catch(() => {}); // reported below
+    return async (before) => {
+      const view = viewOf(options, this.manifest);
+      if (options.resolution === undefined) view.size = await raceSignal(this.#defaultSize(), signal);
+      const source =
+        before instanceof LostRun ? before.kept : await raceSignal(before === null ? first : portable(), signal);
+      const number = this.newNumber();
+      const encoding = this.engine.encodeImage({ image: number, source, ...view }, signal);
+      try {
+        const answer = await raceSignal(encoding, signal);
+        if ('why' in answer) throw new LostRun(answer.why, answer.pixelValues);
+        return answer;
+      } catch (error) {
+        encoding.then(() => this.engine.forgetImage(number)).catch(() => {});
+        throw error;
+      }
+    };
   }
 
   /** The model's own; in WebAssembly one that it is quick enough with. */
