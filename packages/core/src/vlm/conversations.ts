@@ -44,10 +44,7 @@ export class Conversations {
   async withPrefix<T>(picture: number, system: string, work: (prefix: KvCache) => Promise<T>): Promise<T> {
     const state = this.#pictures.get(picture);
     if (state === undefined)
-      throw new MclipError(
-        'DISPOSED',
-        'This encoded image is gone: it was disposed, or lost with its worker or device. Encode the image again.',
-      );
+      throw new MclipError('DISPOSED', 'This encoded image was disposed; encode the image again.');
     state.users++;
     try {
       let prefix = state.prefixes.get(system);
