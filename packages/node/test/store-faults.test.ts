@@ -16,6 +16,7 @@ import {
   NAME,
   parts,
   SIZE,
+  STALL,
   sent,
   settings,
 } from './support/faulty-store.js';
@@ -67,20 +68,21 @@ test('a break at 90 % in one start is resumed by the next: at most 11 % is fetch
 
 test('a stall is told from a slow server', async () => {
   faults({ do: 'stall', at: 400_000 });
-  await expectWhole(await get());
+  await expectWhole(await get(STALL));
   expect(fetches().map(({ from }) => from)).toEqual([0, 400_000]);
   expect(fetches()[0]!.isOpen).toBe(false);
 });
 
 test('a server that gives nothing at all is given up', async () => {
   always({ do: 'stall', at: 0 });
-  await expect(get({ retries: 1 })).rejects.toMatchObject({ code: 'NETWORK', message: expect.stringContaining('0.3') });
+  const given = get({ stallTimeout: 300, retries: 1 });
+  await expect(given).rejects.toMatchObject({ code: 'NETWORK', message: expect.stringContaining('0.3') });
   expect(fetches()).toHaveLength(2);
 });
 
 test('a slow drip is left in peace', async () => {
-  always({ do: 'drip', bytes: 100_000, ms: 100 });
-  await expectWhole(await get());
+  always({ do: 'drip', bytes: 50_000, ms: 100 }); // in all longer than a stall
+  await expectWhole(await get(STALL));
   expect(fetches()).toHaveLength(1);
 });
 
@@ -102,7 +104,7 @@ test('wrong bytes twice are a typed error that names the hashes, and nothing of 
 
 test('wrong bytes after a resume: the part is not trusted', async () => {
   faults({ do: 'stall', at: 500_000 }, { do: 'flip', at: 600_000 });
-  await expectWhole(await get());
+  await expectWhole(await get(STALL));
   expect(fetches().map(({ from }) => from)).toEqual([0, 500_000, 0]);
 });
 
@@ -135,7 +137,7 @@ test('a body that ends early is continued', async () => {
 
 test('Range ignored: everything is taken again', async () => {
   faults({ do: 'stall', at: 700_000 }, { do: 'ignore-range' });
-  const outcome = await get();
+  const outcome = await get(STALL);
   await expectWhole(outcome);
   expect(fetches().map(({ from }) => from)).toEqual([0, 700_000]);
 });
@@ -144,7 +146,7 @@ test('a changed ETag: the part is of another version and starts over', async () 
   const other = randomBytes(SIZE);
   const versionTwo = { do: 'etag', etag: '"two"', bytes: other } as const;
   faults({ do: 'stall', at: 700_000 }, versionTwo, versionTwo);
-  const { path } = await get({}, { ...file, sha256: null });
+  const { path } = await get(STALL, { ...file, sha256: null });
   expect(sha256(await readFile(path))).toBe(sha256(other));
 });
 
@@ -206,7 +208,7 @@ test('bytes of another place than asked for are not put behind the part', async 
     headers.set('content-range', `bytes 500000-${SIZE - 1}/${SIZE}`);
     return new Response(response.body, { status: 206, headers });
   };
-  await expectWhole(await get({ fetch: confused }, unhashed));
+  await expectWhole(await get({ ...STALL, fetch: confused }, unhashed));
   expect(shifted).toBe(1);
   expect(fetches().map(({ from }) => from)).toEqual([0, 600_000, 0]);
 });
@@ -238,7 +240,7 @@ test('a web page in place of a file is a file that is not there', async () => {
 
 test('416: a part longer than the file is thrown away', async () => {
   faults({ do: 'stall', at: 900_000 }, { do: 'resize', to: 1000 });
-  await expectWhole(await get({}, { ...file, bytes: null }));
+  await expectWhole(await get(STALL, { ...file, bytes: null }));
   expect(fetches().map(({ from }) => from)).toEqual([0, 900_000, 0]);
 });
 
@@ -256,7 +258,7 @@ test('progress never goes backwards, whatever happens, and its total stays', asy
     (report) => report.phase === 'download' && seen.push(report),
     [{ file: NAME, bytes: SIZE }],
   );
-  await fetchFile(file, { settings: settings(), onBytes: progress.of(NAME) });
+  await fetchFile(file, { settings: settings(STALL), onBytes: progress.of(NAME) });
   expect(seen.length).toBeGreaterThan(10);
   for (const [index, { loadedBytes, totalBytes }] of seen.entries()) {
     expect(loadedBytes).toBeGreaterThanOrEqual(seen[index - 1]?.loadedBytes ?? 0);
@@ -269,9 +271,10 @@ test('aborting keeps what came for the next start, and nothing else', async () =
   always({ do: 'drip', bytes: 100_000, ms: 20 });
   const controller = new AbortController();
   const reason = new Error('enough');
-  const getting = get({}, file, controller.signal);
-  await expect.poll(() => sent(fetches())).toBeGreaterThan(300_000);
-  controller.abort(reason);
+  const onBytes = (loaded: number) => {
+    if (loaded > 300_000) controller.abort(reason);
+  };
+  const getting = fetchFile(file, { settings: settings(), signal: controller.signal, onBytes });
   await expect(getting).rejects.toBe(reason);
   expect((await parts()).map((name) => name.split('.').pop())).toEqual(['part']);
   await expect.poll(() => hub.requests.filter(({ isOpen }) => isOpen)).toEqual([]);

@@ -29,7 +29,9 @@ afterEach(async () => {
   await rm(cacheDir, { recursive: true });
 });
 
-export const settings = (more: Settings = {}) => resolveSettings({ cacheDir, stallTimeout: 300, retries: 3, ...more });
+export const settings = (more: Settings = {}) => resolveSettings({ cacheDir, retries: 3, ...more });
+/** For tests whose server stalls: far more than a busy machine takes for anything else. */
+export const STALL = { stallTimeout: 1000 };
 
 export interface Outcome {
   reports: { loaded: number; total: number | null }[];
