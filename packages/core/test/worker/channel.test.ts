@@ -160,18 +160,24 @@ test('aborting rejects at once with the reason and aborts the signal of the othe
 });
 
 test('only the aborted call is stopped', async () => {
+  const started: number[] = [];
   const stopped: number[] = [];
+  let end: () => void = () => {};
+  const ended = new Promise<void>((resolve) => (end = resolve));
   const wait = async (value: number, signal: AbortSignal) => {
+    started.push(value);
     signal.addEventListener('abort', () => stopped.push(value));
-    await sleep(10);
+    await ended;
     return { result: value };
   };
-  const { client } = connect({ wait });
+  const { client } = connect({ wait, end: async () => ({ result: end() }) });
   const controller = new AbortController();
   const calls = [client.call('wait', 1), client.call('wait', 2, controller.signal), client.call('wait', 3)];
-  await sleep(2);
+  const outcomes = Promise.allSettled(calls);
+  await expect.poll(() => started).toEqual([1, 2, 3]);
   controller.abort('no');
-  expect(await Promise.allSettled(calls)).toEqual([
+  await client.call('end', null); // after the news of the abort
+  expect(await outcomes).toEqual([
     { status: 'fulfilled', value: 1 },
     { status: 'rejected', reason: 'no' },
     { status: 'fulfilled', value: 3 },
@@ -190,8 +196,10 @@ test('a signal that is aborted already sends nothing', async () => {
 
 test('the answer to a call that was aborted is dropped', async () => {
   let answered = 0;
+  let answer: () => void = () => {};
+  const mayAnswer = new Promise<void>((resolve) => (answer = resolve));
   const slow = async (value: number) => {
-    await sleep(3);
+    await mayAnswer;
     answered++;
     if (value === 2) throw new Error('late failure');
     return { result: value };
@@ -202,6 +210,7 @@ test('the answer to a call that was aborted is dropped', async () => {
   await sleep(1);
   controller.abort('no');
   for (const call of aborted) await expect(call).rejects.toBe('no');
+  answer();
   expect(await client.call('slow', 5)).toBe(5);
   await sleep(10);
   expect(answered).toBe(3);
@@ -316,15 +325,18 @@ test('a result that cannot be cloned is a typed error, and the channel goes on',
 });
 
 test('the process is held while calls are under way, and only then', async () => {
-  const { client, state } = connect({ later: async (ms: number) => ({ result: await sleep(ms) }) });
+  let end: () => void = () => {};
+  const ended = new Promise<void>((resolve) => (end = resolve));
+  const { client, state } = connect({ double, later: async () => ({ result: await ended }) });
   expect(state.holds).toBe(0);
-  const calls = [client.call('later', 1), client.call('later', 6)];
+  const calls = [client.call('double', 1), client.call('later', null)];
   expect(state).toMatchObject({ held: 1, holds: 1 });
   await calls[0];
   expect(state.held).toBe(1);
+  end();
   await calls[1];
   expect(state.held).toBe(0);
-  await client.call('later', 0);
+  await client.call('double', 1);
   expect(state).toMatchObject({ held: 0, holds: 2, releases: 2 });
 });
 
