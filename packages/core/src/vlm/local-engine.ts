@@ -74,12 +74,13 @@ export class LocalVlmEngine implements VlmEngine {
     const openVision = () => this.#runtime.createSession(visionFile, visionOptions);
     const made: { release(): Promise<void> }[] = [];
     try {
-      const vision = await VisionEncoder.create(this.#manifest, openVision, kept === 'both');
-      made.push(vision);
+      // the larger file first: wasm's memory never shrinks, and what loading it took is enough for the other
       const session = await parkableSession(() =>
         this.#runtime.createSession(decoderFile, { ...options, dtype: dtypes.decoder, keepOnDevice }),
       );
       made.push(session);
+      const vision = await VisionEncoder.create(this.#manifest, openVision, kept === 'both');
+      made.push(vision);
       const rows = await openRows(this.#runtime, this.#manifest, request.rows, options);
       made.push({ release: () => rows.dispose() });
       const decoder = new Decoder(session, config);

@@ -10,10 +10,10 @@ import type { CaptionerOptions } from './captioner-options.js';
  */
 export type Kept = 'both' | 'decoder' | 'one';
 
-/** WebAssembly's address space. */
-const WASM_BYTES = 2 ** 32;
-/** While a graph is loaded its file, its weights and their copies in the kernels' layout are there at once. */
-const PEAK_PER_BYTE = 3;
+/** Of WebAssembly's 4 GB, at most: runs need room, too, and it grows in steps. */
+const WASM_BYTES = 3 * 2 ** 30;
+/** While a graph is loaded, one after the other, its file and its weights as they come are there beside it. */
+const LOADING_PER_BYTE = 2;
 /** Of the machine's memory, at most. */
 const SHARE = 1 / 2;
 /** Weights that are unpacked to fp32 when they are loaded. */
@@ -32,8 +32,9 @@ export function memoryPlan(
   if (asked === 'high') return 'both';
   if (asked === 'low') return isReference(device) ? 'one' : 'decoder'; // a GPU holds its caches in the session
   const isWasm = device === 'wasm';
-  const available = Math.min(memoryBytes ?? (isWasm ? WASM_BYTES : Infinity), isWasm ? WASM_BYTES : Infinity) * SHARE;
+  const available = Math.min((memoryBytes ?? Infinity) * SHARE, isWasm ? WASM_BYTES : Infinity);
   const unknown = isWasm ? Infinity : 0;
-  const needed = files.reduce((sum, { dtype, bytes }) => sum + (bytes ?? unknown) * (UNPACKED[dtype] ?? 1), 0);
-  return needed * PEAK_PER_BYTE <= available ? 'both' : 'decoder';
+  const weights = files.map(({ dtype, bytes }) => (bytes ?? unknown) * (UNPACKED[dtype] ?? 1));
+  const needed = weights.reduce((sum, bytes) => sum + bytes) + LOADING_PER_BYTE * Math.max(...weights);
+  return needed <= available ? 'both' : 'decoder';
 }

@@ -7,6 +7,8 @@ const large = [
   { dtype: 'w8', bytes: 149_336_655 },
   { dtype: 'q8', bytes: 498_493_423 },
 ] as const;
+/** FastVLM-1.5B: 596 and 1,600 MB. */
+const larger = [large[0], { dtype: 'q8', bytes: 1_600_000_000 }] as const;
 const small = [
   { dtype: 'w8', bytes: 2_000_000 },
   { dtype: 'w8', bytes: 2_500_000 },
@@ -20,16 +22,18 @@ test("'high' keeps everything, 'low' one graph, on a GPU the decoder with its ca
 
 test("'auto' goes by the memory that loading takes, and that the machine has", () => {
   expect(memoryPlan('auto', 'cpu', large, 8 * GB)).toBe('both');
-  expect(memoryPlan('auto', 'cpu', large, 6 * GB)).toBe('decoder');
+  expect(memoryPlan('auto', 'cpu', large, 4 * GB)).toBe('decoder');
   expect(memoryPlan('auto', 'cpu', small, 1 * GB)).toBe('both');
   expect(memoryPlan('auto', 'cpu', [{ dtype: 'fp32', bytes: 149_336_655 }], 1 * GB)).toBe('both');
   expect(memoryPlan('auto', 'cpu', [{ dtype: 'w8', bytes: 149_336_655 }], 1 * GB)).toBe('decoder');
 });
 
-test('WebAssembly has 4 GB, whatever the machine has', () => {
-  expect(memoryPlan('auto', 'wasm', large, 64 * GB)).toBe('decoder');
-  expect(memoryPlan('auto', 'wasm', small, 64 * GB)).toBe('both');
-  expect(memoryPlan('auto', 'webgpu', large, 64 * GB)).toBe('both');
+test('WebAssembly has 4 GB, of which runs need some, whatever the machine has', () => {
+  expect(memoryPlan('auto', 'wasm', large, 64 * GB)).toBe('both');
+  expect(memoryPlan('auto', 'wasm', large, null)).toBe('both');
+  expect(memoryPlan('auto', 'wasm', large, 4 * GB)).toBe('decoder');
+  expect(memoryPlan('auto', 'wasm', larger, 64 * GB)).toBe('decoder');
+  expect(memoryPlan('auto', 'webgpu', larger, 64 * GB)).toBe('both');
 });
 
 test('what is not known is taken as enough, but in WebAssembly', () => {
