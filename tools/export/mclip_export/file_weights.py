@@ -188,7 +188,7 @@ def decoder_tensors(file: Path, config: Qwen2):
             for part, piece in zip("qkv", np.split(array, [config.hidden, config.hidden + kv])):
                 yield f"{prefix}.self_attn.{part}_proj.{suffix}", piece
         elif site == 2:
-            for part, piece in zip(("gate", "up"), np.split(array, 2)):
+            for part, piece in zip(("gate", "up"), np.split(array[: 2 * config.intermediate], 2)):  # spare columns follow
                 yield f"{prefix}.mlp.{part}_proj.weight", piece
         else:
             yield f"{prefix}.{'self_attn.o' if site == 1 else 'mlp.down'}_proj.weight", array

@@ -92,6 +92,19 @@ class DynamicInt8Linear:
         return np.add.reduceat(values * scales, np.cumsum(copies) - copies, axis=1)
 
 
+LINE, WAY = 64, 4096  # bytes that a processor's cache moves at once; that lie apart if they take each other's place in it
+
+
+def spare_columns(form, columns):
+    """How many columns of zeros a product of so many gets, so that WebAssembly reads its weights quickly.
+
+    The kernel there packs 128 rows at a time, a line of each, for every run. Where rows are a multiple of an eighth of `WAY`
+    apart, eight places of the cache and their eight ways hold half of them, and each line is fetched again and again:
+    three quarters of the speed.
+    """
+    return LINE if isinstance(form, DynamicInt8Linear) and columns % (WAY // 8) == 0 else 0
+
+
 def row_magnitudes(graph: GraphWriter, value):
     """[batch, sequence, 1], never 0"""
     largest = graph.add("ReduceMax", graph.add("Abs", value), axes=[-1], keepdims=1)

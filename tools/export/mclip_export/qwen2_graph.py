@@ -13,7 +13,7 @@ from onnx import TensorProto
 
 from .architectures import Qwen2
 from .graph_writer import GraphWriter
-from .linear_forms import FINE_FORMS, FINE_SHARE, FORMS, HALVED_SHARE, HALVED_STEPS
+from .linear_forms import FINE_FORMS, FINE_SHARE, FORMS, HALVED_SHARE, HALVED_STEPS, spare_columns
 
 DTYPES = list(FORMS)
 
@@ -42,13 +42,21 @@ class DecoderWriter:
         return forms[site], 2 if halved else 1
 
     def linear(self, site, layer, value, *names, bias=False):
-        """One product for several linear layers that read the same value."""
+        """One product for several linear layers that read the same value; `spare_columns` of zeros may follow."""
         weight = np.concatenate([self.weight(f"{name}.weight") for name in names])
         bias = np.concatenate([self.weight(f"{name}.bias") for name in names]) if bias else None
         form, finer = self.form(site, layer)
+        if site == "gate_up":
+            weight = np.pad(weight, [(0, spare_columns(form, len(weight))), (0, 0)])
         copies = self.copies.get(f"{names[0]}.weight")
         options = {} if copies is None else {"copies": finer * copies.numpy().astype(np.int64)}
         return form(self.graph, value, weight, bias, **options)
+
+    def gate_and_up(self, both, layer):
+        width = self.config.intermediate
+        parts = [width, width, spare_columns(self.form("gate_up", layer)[0], 2 * width)]
+        parts = [part for part in parts if part > 0]
+        return self.graph.add("Split", both, self.graph.constant(parts, np.int64), axis=-1, outputs=len(parts))
 
     def norm(self, value, name):
         gain = self.graph.constant(self.weight(f"{name}.weight"))
@@ -101,7 +109,7 @@ class DecoderWriter:
             attended = self.linear("attention_out", layer, mixed, f"{name}.self_attn.o_proj")
             residual, norm = self.add_and_norm(residual, attended, f"{name}.post_attention_layernorm")
             both = self.linear("gate_up", layer, norm, f"{name}.mlp.gate_proj", f"{name}.mlp.up_proj")
-            gate, up = graph.add("Split", both, axis=-1, outputs=2)
+            gate, up, *_ = self.gate_and_up(both, layer)
             gated = graph.add("Mul", graph.add("Mul", gate, graph.add("Sigmoid", gate)), up)
             down = self.linear("down", layer, gated, f"{name}.mlp.down_proj")
             following = "norm" if layer == config.layers - 1 else f"layers.{layer + 1}.input_layernorm"

@@ -89,6 +89,18 @@ def test_copies_keep_outliers_from_spoiling_the_rest(network, tmp_path, monkeypa
     assert least_cosine(model, tmp_path / "naive.onnx") < 0.99
 
 
+def test_rows_of_weights_are_no_multiple_of_512_bytes_apart(network, tmp_path):
+    """SMALL's gate and up are 2048 columns together; zeros follow, and no output has them."""
+    _, weights, _ = network
+    write_decoder(SMALL, weights, "q8", tmp_path / "q8.onnx")
+    model = onnx.load(tmp_path / "q8.onnx")
+    widths = {node.input[1]: node for node in model.graph.node if node.op_type in ("MatMulInteger", "DynamicQuantizeMatMul")}
+    stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer if tensor.name in widths}
+    wide = [values for values in stored.values() if values.shape[1] > 2 * SMALL.intermediate and len(values) == SMALL.hidden]
+    assert len(wide) == SMALL.layers
+    assert all(values.shape[1] == 2 * SMALL.intermediate + 64 and (values[:, -64:] == 128).all() for values in wide)
+
+
 def test_copies_are_few_and_for_outliers_only(network):
     _, weights, inputs = network
     name = "layers.0.self_attn.q_proj"

@@ -26,9 +26,13 @@ export interface TableLayout {
 const BYTES_PER_VALUE: Record<RowDtype, number> = { fp32: 4, fp16: 2, q8: 1 };
 /** Of a `q8` row's scale. */
 const SCALE_BYTES = 4;
+/** A few megabytes: of words that come again and again. To read a row from a browser's disk takes half a millisecond. */
+const KEPT_ROWS = 2048;
 
 /** Rows of a file. */
 export class TableRows implements EmbeddingRows {
+  /** As they are stored, by id. */
+  readonly #kept = new Map<number, Uint8Array<ArrayBuffer>>();
   readonly #file: RandomAccess;
   readonly #layout: TableLayout;
   readonly #rowBytes: number;
@@ -45,20 +49,27 @@ export class TableRows implements EmbeddingRows {
   }
 
   async read(ids: readonly number[], target: Float32Array, firstRow: number): Promise<void> {
-    const { rows, offset, hidden, dtype } = this.#layout;
+    const { rows, hidden, dtype } = this.#layout;
     for (const id of ids) {
       if (id >= rows) throw new MclipError('MODEL_CORRUPT', `Token ${id} is beyond the ${rows} rows of the table.`);
     }
-    const bytes = new Uint8Array(ids.length * this.#rowBytes);
-    const row = (index: number) => bytes.subarray(index * this.#rowBytes, (index + 1) * this.#rowBytes);
-    await Promise.all(ids.map((id, index) => this.#file.read(row(index), offset + id * this.#rowBytes)));
-    if (dtype === 'q8') {
-      ids.forEach((_, index) => scaleRow(row(index), target, (firstRow + index) * hidden));
-    } else if (dtype === 'fp16') {
-      fromHalves(new Uint16Array(bytes.buffer), target, firstRow * hidden);
-    } else {
-      target.set(new Float32Array(bytes.buffer), firstRow * hidden);
-    }
+    const stored = await Promise.all(ids.map((id) => this.#row(id)));
+    stored.forEach((row, index) => {
+      const at = (firstRow + index) * hidden;
+      if (dtype === 'q8') scaleRow(row, target, at);
+      else if (dtype === 'fp16') fromHalves(new Uint16Array(row.buffer), target, at);
+      else target.set(new Float32Array(row.buffer), at);
+    });
+  }
+
+  async #row(id: number): Promise<Uint8Array<ArrayBuffer>> {
+    const kept = this.#kept.get(id);
+    if (kept !== undefined) return kept;
+    const row = new Uint8Array(this.#rowBytes);
+    await this.#file.read(row, this.#layout.offset + id * this.#rowBytes);
+    if (this.#kept.size >= KEPT_ROWS) this.#kept.clear();
+    this.#kept.set(id, row);
+    return row;
   }
 
   dispose(): Promise<void> {
@@ -67,8 +78,8 @@ export class TableRows implements EmbeddingRows {
 }
 
 function scaleRow(row: Uint8Array, target: Float32Array, offset: number): void {
-  const scale = new DataView(row.buffer, row.byteOffset).getFloat32(0, true);
-  const values = new Int8Array(row.buffer, row.byteOffset + SCALE_BYTES, row.length - SCALE_BYTES);
+  const scale = new DataView(row.buffer).getFloat32(0, true);
+  const values = new Int8Array(row.buffer, SCALE_BYTES);
   for (let i = 0; i < values.length; i++) target[offset + i] = values[i] * scale;
 }
 
