@@ -4,9 +4,8 @@
  */
 
 import { MclipError } from '../errors.js';
-import { fromHalves, halfBits } from '../half.js';
-import { inputTensor } from '../input-tensor.js';
-import type { RandomAccess, Session } from '../platform.js';
+import { fromHalves } from '../half.js';
+import type { RandomAccess } from '../platform.js';
 import type { RowDtype } from './vlm-manifest.js';
 
 export interface EmbeddingRows {
@@ -77,34 +76,18 @@ export class TableRows implements EmbeddingRows {
   }
 }
 
+/** Closes the file when it is too short. */
+export async function tableRows(file: RandomAccess, layout: TableLayout): Promise<EmbeddingRows> {
+  try {
+    return new TableRows(file, layout);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
 function scaleRow(row: Uint8Array, target: Float32Array, offset: number): void {
   const scale = new DataView(row.buffer).getFloat32(0, true);
   const values = new Int8Array(row.buffer, SCALE_BYTES);
   for (let i = 0; i < values.length; i++) target[offset + i] = values[i] * scale;
-}
-
-/** Rows by running a graph, for tables in a form that cannot be read directly. */
-export class GraphRows implements EmbeddingRows {
-  readonly #session: Session;
-  readonly #hidden: number;
-
-  constructor(session: Session, hidden: number) {
-    this.#session = session;
-    this.#hidden = hidden;
-  }
-
-  async read(ids: readonly number[], target: Float32Array, firstRow: number): Promise<void> {
-    const inputIds = inputTensor('int64', BigInt64Array.from(ids, BigInt), [1, ids.length]);
-    const outputs = await this.#session.run({ [this.#session.inputNames[0]!]: inputIds });
-    const { data, type } = outputs[this.#session.outputNames[0]!]!;
-    if (data.length !== ids.length * this.#hidden) {
-      throw new MclipError('MODEL_CORRUPT', `The embed graph gave ${data.length} values for ${ids.length} tokens.`);
-    }
-    if (type === 'float16') fromHalves(halfBits(data), target, firstRow * this.#hidden);
-    else target.set(data as Float32Array, firstRow * this.#hidden);
-  }
-
-  dispose(): Promise<void> {
-    return this.#session.release();
-  }
 }

@@ -1,6 +1,5 @@
 import type { ModelFile, Runtime, SessionOptions } from '../platform.js';
-import { type EmbeddingRows, GraphRows, TableRows } from './embedding-rows.js';
-import { findOnnxTable } from './onnx-table.js';
+import { type EmbeddingRows, tableRows } from './embedding-rows.js';
 import type { RowDtype, VlmManifest } from './vlm-manifest.js';
 
 /** A table of raw rows, or a graph that looks them up. */
@@ -13,17 +12,11 @@ export async function openRows(
   rows: RowsFile,
   options: SessionOptions,
 ): Promise<EmbeddingRows> {
-  const file = await runtime.openFile('graph' in rows ? rows.graph : rows.file);
-  try {
-    const layout =
-      'graph' in rows
-        ? await findOnnxTable(file, decoder.hidden)
-        : { dtype: rows.dtype, rows: embedding!.rows, hidden: decoder.hidden, offset: 0 };
-    if (layout !== null) return new TableRows(file, layout);
-  } catch (error) {
-    await file.close();
-    throw error;
+  const { hidden } = decoder;
+  if ('graph' in rows) {
+    const { openGraphRows } = await import('./graph-rows.js'); // not for models of our own layout
+    return openGraphRows(runtime, hidden, rows.graph, options);
   }
-  await file.close();
-  return new GraphRows(await runtime.createSession((rows as { graph: ModelFile }).graph, options), decoder.hidden);
+  const file = await runtime.openFile(rows.file);
+  return tableRows(file, { dtype: rows.dtype, rows: embedding!.rows, hidden, offset: 0 });
 }

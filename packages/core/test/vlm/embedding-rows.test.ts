@@ -70,3 +70,19 @@ test('a file too short for its rows, and a token beyond them, are errors', async
   const rows = new TableRows(memoryFile(new Uint8Array(36)), { dtype: 'fp32', rows: 3, hidden: 3, offset: 0 });
   expect((await rejection('MODEL_CORRUPT', rows.read([3], new Float32Array(3), 0))).message).toContain('3');
 });
+
+test('a row that was read is kept, until there are many', async () => {
+  const count = 5000;
+  const file = memoryFile(bytesOf(Float32Array.from({ length: count }, (_, id) => id)));
+  const rows = new TableRows(file, { dtype: 'fp32', rows: count, hidden: 1, offset: 0 });
+  const target = new Float32Array(count);
+  await rows.read([4, 7], target, 0);
+  await rows.read([7, 4, 7], target, 0);
+  expect([...target.subarray(0, 3)]).toEqual([7, 4, 7]);
+  expect(file.reads).toBe(2);
+  const all = Array.from({ length: count }, (_, id) => id);
+  await rows.read(all, target, 0);
+  await rows.read(all, target, 0);
+  expect([...target]).toEqual(all);
+  expect(file.reads).toBeGreaterThan(count + count / 2); // not all of them were kept
+});
