@@ -4,7 +4,6 @@ const recovery = 'packages/node/test/recovery.test.ts';
 const exit = 'packages/node/test/exit.test.ts';
 const channel = 'packages/core/test/worker/channel.test.ts';
 const inOrder = 'packages/core/test/clip/in-order.test.ts';
-const models = 'packages/node/test/models.test.ts';
 const wrong = 'packages/node/test/wrong-device.test.ts';
 const clip = 'core/src/clip/model.ts';
 const calls = 'core/src/worker/channel.ts';
@@ -61,8 +60,8 @@ export const lifeCycle = [
   {
     what: 'a worker keeps the process',
     file: 'node/src/worker-port.ts',
-    search: '  worker.unref();\n  return',
-    replace: '  return',
+    search: 'release: () => worker.unref(),',
+    replace: 'release: () => {},',
     test: exit,
     only: 'forgets to dispose',
   },
@@ -167,7 +166,7 @@ export const lifeCycle = [
     search: 'const result = lastCall.then(call);',
     replace: 'const result = call();',
     test: 'packages/web/test/concurrent-models.test.ts',
-    only: 'webgpu',
+    only: 'wasm',
   },
   {
     what: 'a slot has more than one holder',
@@ -181,8 +180,8 @@ export const lifeCycle = [
     file: 'core/src/clip/clip-graphs.ts',
     search: 'this.#ending.abort(',
     replace: 'void (',
-    test: models,
-    only: '50 random moments',
+    test: 'packages/node/test/hub.test.ts',
+    only: 'aborting a download',
   },
   {
     what: 'a service worker is thought to start workers',

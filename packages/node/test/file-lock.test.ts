@@ -4,10 +4,11 @@ import { once } from 'node:events';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { childScript } from '../../../test/support/fetch-process.js';
-import { heirOf } from '../src/store/file-lock.js';
+import { FileLock, heirOf, STALE } from '../src/store/file-lock.js';
 
 const gone = spawnSync(process.execPath, ['-e', '']).pid;
 let script: string;
@@ -16,6 +17,23 @@ beforeAll(async () => {
   script = await childScript(fileURLToPath(new URL('./support/lock-child.ts', import.meta.url)));
 });
 afterAll(() => rm(join(script, '..'), { recursive: true }));
+
+test('a lock that is held for longer than the dead are waited for stays its holder’s', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'mclip-lock-'));
+  const path = join(folder, 'long.lock');
+  const first = await FileLock.acquire(path, {});
+  let isTaken = false;
+  const second = FileLock.acquire(path, {}).then((lock) => {
+    isTaken = true;
+    return lock;
+  });
+  await sleep(STALE + 2500);
+  expect(isTaken).toBe(false);
+  await first.release();
+  await (await second).release();
+  expect(await readdir(folder)).toEqual([]);
+  await rm(folder, { recursive: true });
+}, 60_000);
 
 test.each([
   ['nobody', 0],

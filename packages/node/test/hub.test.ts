@@ -134,6 +134,7 @@ test('headers go with model files and nowhere else', async () => {
 test('offline without a stored model touches nothing', async () => {
   await expect(create({ offline: true })).rejects.toMatchObject({ code: 'OFFLINE' });
   expect(hub.requests).toEqual([]);
+  expect(await readdir(cacheDir)).toEqual([]);
 });
 
 test('the commit of first use is kept, and so is the model when the branch moves', async () => {
@@ -154,11 +155,16 @@ test('a mirror that knows no commits', async () => {
   expect(hub.requests).toEqual([]);
 });
 
-test('aborting a download rejects with the reason', async () => {
+test('aborting a download rejects with the reason, and the rest is not fetched', async () => {
   const controller = new AbortController();
   const reason = new Error('enough');
   const onProgress = () => controller.abort(reason);
+  hub.fault = ({ server }) => (server === 'cdn' ? { do: 'drip', bytes: 20_000, ms: 50 } : null); // seconds in all
   await expect(create({ signal: controller.signal, onProgress })).rejects.toBe(reason);
+  for (const { name, sent } of hub.requests.filter(({ server }) => server === 'cdn')) {
+    expect(sent).toBeLessThan(hub.files.get(name)!.length);
+  }
+  hub.fault = () => null;
   await using classifier = await create();
   expect((await classifier.classify(picture))[0]!.label).toBe('strawberry');
 });

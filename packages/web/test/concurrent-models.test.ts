@@ -26,7 +26,26 @@ afterAll(() => Promise.all([browser?.close(), server?.close()]));
 for (const device of ['wasm', 'webgpu'] as const) {
   test(`${device}, worker: false: two models compute, a third loads and one is disposed of, all at once`, async () => {
     const page = await openPage(browser, server.origin);
-    const embeddings = await page.evaluate(
+    // calls under way at once, counted inside of onnxruntime
+    await page.addScriptTag({
+      type: 'module',
+      content: `
+        import { InferenceSession } from 'onnxruntime-web/${device}';
+        globalThis.calls = { now: 0, most: 0, all: 0 };
+        for (const [owner, name] of [[InferenceSession, 'create'], [InferenceSession.prototype, 'run'], [InferenceSession.prototype, 'release']]) {
+          const call = owner[name];
+          owner[name] = async function (...args) {
+            calls.all++;
+            calls.most = Math.max(calls.most, ++calls.now);
+            try {
+              return await call.apply(this, args);
+            } finally {
+              calls.now--;
+            }
+          };
+        }`,
+    });
+    const { calls, embeddings } = await page.evaluate(
       async ({ device, pictures }) => {
         const [cat, pizza] = pictures.map((name) => `/examples/node-classify/images/${name}.png`);
         const newModel = () => mclip.createEmbedder({ model: MODEL, device, worker: false });
@@ -42,11 +61,16 @@ for (const device of ['wasm', 'webgpu'] as const) {
           first.dispose(),
         ]);
         await Promise.all([second.dispose(), third.dispose()]);
-        return [catOfFirst, pizzaOfSecond, catOfSecond, pizzaOfThird].map((embedding) => [...embedding]);
+        return {
+          embeddings: [catOfFirst, pizzaOfSecond, catOfSecond, pizzaOfThird].map((embedding) => [...embedding]),
+          calls: (globalThis as unknown as { calls: { most: number; all: number } }).calls,
+        };
       },
       { device, pictures: PICTURES },
     );
     await page.close();
+    expect(calls.all).toBeGreaterThanOrEqual(7);
+    expect(calls.most).toBe(1);
     embeddings.forEach((embedding, i) => {
       const wanted = expected[i % 2]!;
       expect(Math.max(...embedding.map((value, at) => Math.abs(value - wanted[at]!)))).toBeLessThan(1e-3);

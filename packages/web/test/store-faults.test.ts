@@ -99,6 +99,14 @@ test.each([
   expect(fetches()).toHaveLength(2);
 });
 
+test('a file that tells no length, and is longer than it should be, is cut off', async () => {
+  hub.files.set(NAME, Buffer.concat([hub.files.get(NAME)!, Buffer.alloc(20_000_000)]));
+  always({ do: 'cut', to: size() });
+  const { error } = await load();
+  expect(error).toMatchObject({ code: 'MODEL_CORRUPT', message: expect.stringContaining('longer') });
+  expect(sent()).toBeLessThan(2 * size());
+});
+
 test('a body that ends early is continued', async () => {
   faults({ do: 'cut', to: 500_000 });
   await expectLoaded(await load());

@@ -254,6 +254,9 @@ test('a listing of another form is a typed error', async () => {
   for (const [listing, code] of [
     [{ error: 'rate limited' }, 'NETWORK'],
     ['<html>', 'MODEL_CORRUPT'],
+    [[{ path: 'onnx/v.onnx', size: -1 }], 'NETWORK'],
+    [[{ path: 'onnx/v.onnx', size: '7' }], 'NETWORK'],
+    [[{ path: 'onnx/v.onnx', lfs: { oid: '../../x', size: 7 } }], 'NETWORK'],
     [[null, 7, 'x', {}, { path: 5 }, { path: 'onnx/v.onnx', lfs: null }], null],
   ] as const) {
     const { platform } = memoryPlatform({ [listingUrl('Xenova/mobileclip_s0')]: listing });

@@ -128,13 +128,20 @@ test.each([
   'x\n',
   'x\0',
   '\u2025/x',
+  // devices of Windows, which also drops dots at the end of a name
+  'con',
+  'a/NUL',
+  'aux.onnx',
+  'com1.x/y',
+  'lpt9',
+  'x.',
 ])('the file name %j cannot leave the model folder', (file) => {
   for (const path of ['graphs.vision.files.fp32.file', 'graphs.text.files.w8.file', 'text.tokenizer.file']) {
     expect(thrown('MODEL_CORRUPT', () => parseManifest(withField(path, file))).message).toContain(path);
   }
 });
 
-test.each(['x', 'a/b', 'onnx/s0/vision_model.onnx', 'v1.2-beta_3.onnx', '.hidden/x', 'a..b'])(
+test.each(['x', 'a/b', 'onnx/s0/vision_model.onnx', 'v1.2-beta_3.onnx', '.hidden/x', 'a..b', 'contents', 'x/null'])(
   'the file name %j is fine',
   (file) => {
     const path = 'graphs.vision.files.fp32.file';

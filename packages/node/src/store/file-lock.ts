@@ -12,7 +12,7 @@ import { nullWhenMissing } from './storage-error.js';
 
 const HEARTBEAT = 2000; // ms
 /** Without a heartbeat for so long, by the waiting process' own clock, the holder is taken for dead. */
-const STALE = 10_000;
+export const STALE = 10_000;
 const LONGEST_POLL = 250;
 
 export class LostLock extends Error {}
