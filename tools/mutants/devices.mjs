@@ -192,8 +192,7 @@ export const devices = [
     file: 'web/src/gpu.ts',
     search: 'loss.then(({ reason, message }) => {\n    lost = message || reason;\n  });',
     replace: 'void loss;',
-    test: loss,
-    only: 'destroy',
+    test: 'packages/web/test/gpu-guard.test.ts',
   },
   {
     what: 'a stream that begins otherwise goes on',

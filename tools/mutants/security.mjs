@@ -173,6 +173,6 @@ export const security = [
     replace:
       "const device = options.device as WebDevice;\n  await fetch('https://cdn.example/ort.wasm').catch(() => {});",
     test: policy,
-    only: 'worker: true',
+    only: 'no other origin',
   },
 ];

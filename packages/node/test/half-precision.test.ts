@@ -109,6 +109,18 @@ test.each([
   expect(await toSinglePrecision(fileOf(file))).toEqual({ unchanged: expect.stringMatching(why) });
 });
 
+test('a weight that callers may replace is left as it is', async () => {
+  const node = field(1, 12, [...text(1, 'w'), ...text(2, 'y'), ...text(4, 'Relu')]);
+  const weight = [8, 20, 16, 10, ...text(8, 'w'), ...field(9, 40, Array(40).fill(0))]; // 20 values in half precision
+  const model = (input: number[]) => {
+    const graph = [...node, ...field(5, weight.length, weight), ...input];
+    return fileOf(Uint8Array.from([...field(7, graph.length, graph), ...field(8, 2, [16, 17])]));
+  };
+  expect(await toSinglePrecision(model([]))).toMatchObject({ externalFiles: [] });
+  const replaceable = await toSinglePrecision(model(field(11, 3, text(1, 'w'))));
+  expect(replaceable).toEqual({ unchanged: expect.stringMatching(/an input too: w$/) });
+});
+
 test('a weight that is a result', async () => {
   const { graph: bytes } = await graphOf(`${folder}weight-as-output.onnx`);
   const session = await create(bytes);

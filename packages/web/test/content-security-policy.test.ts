@@ -55,8 +55,12 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function classify(options: { worker: boolean; device: 'wasm' | 'webgpu' }, isolated: boolean) {
-  const server: TestServer = await startServer({ folder, csp: POLICY, isolated });
+async function classify(
+  options: { worker: boolean; device: 'wasm' | 'webgpu' },
+  isolated: boolean,
+  policy: { csp?: string } = { csp: POLICY },
+) {
+  const server: TestServer = await startServer({ folder, isolated, ...policy });
   const page = await openPage(browser, server.origin);
   try {
     const result = await page.evaluate(async (options) => {
@@ -90,6 +94,14 @@ for (const isolated of [false, true]) {
       expect(foreign).toEqual([]);
     });
   }
+}
+
+for (const worker of [true, false]) {
+  test(`no other origin is asked without a policy that forbids it, worker: ${worker}`, async () => {
+    const result = await classify({ worker, device: 'wasm' }, false, {});
+    expect(result.labels).toBe(3);
+    expect(foreign).toEqual([]);
+  });
 }
 
 for (const worker of [true, false]) {
