@@ -6,8 +6,8 @@ convolutions of a ConvFFN are such products between one Transpose before them an
 number lies; attention and projector have rows already. The layer scale after a ConvFFN goes into its second product.
 
 Errors of the first layers weigh most, as all others work on them, and those layers are small: they stay in fp32, stored as
-fp16 that is folded. So do, first ones first, as many ConvFFNs as the cosine asks for. The first stage's, whose hidden layers
-are the largest tensors of all, are computed in strips (`strips.py`).
+fp16 that is folded. So do, first ones first, as many ConvFFNs as the cosine asks for. All of them are computed in strips
+(`strips.py`).
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from .input_moments import attribute
 from .onnx_session import make_session
 from .quantisation import int8_blocks
 from .storage_plan import least_cosines, run_each
-from .strips import in_strips
+from .strips import SMALLEST_PICTURE, in_strips
 from .weight_storage import Storage, weight_axes
 
 GELU = ("Div", "Erf", "Add", "Mul", "Mul")  # as PyTorch exports it
@@ -39,6 +39,11 @@ class ConvFfn:
     gelu: list[NodeProto]
     second: NodeProto
     scale: NodeProto | None
+    strips: int
+
+    @property
+    def nodes(self):
+        return [self.first, *self.gelu, self.second, *([self.scale] if self.scale else [])]
 
 
 class Products:
@@ -52,10 +57,12 @@ class Products:
             for name in node.input:
                 self.readers.setdefault(name, []).append(node)
         self.least = LEAST_SHARE * sum(np.prod(self.tensors[name].dims) for name in weight_axes(graph))
-        found = [self.conv_ffn(node) for node in graph.node]
-        every = [ffn for ffn in found if ffn]
-        self.ffns = [ffn for ffn in every if all(self.is_large(node.input[1], 1) for node in (ffn.first, ffn.second))]
-        self.first_stage = [ffn for ffn in every if self.shape(ffn.first) == self.shape(every[0].first)]
+        rows, self.every = SMALLEST_PICTURE, []
+        for node in graph.node:
+            if ffn := self.conv_ffn(node, rows):
+                self.every.append(ffn)
+            rows //= attribute(node, "strides", [1])[0] if node.op_type == "Conv" else 1
+        self.ffns = [ffn for ffn in self.every if all(self.is_large(node.input[1], 1) for node in (ffn.first, ffn.second))]
         self.matrices = [node for node in graph.node if node.op_type == "MatMul" and self.is_large(node.input[1], 0)]
 
     def is_large(self, name, inputs_axis):
@@ -88,7 +95,7 @@ class Products:
         reader = self.only_reader(current)
         return [*found, reader] if reader else []
 
-    def conv_ffn(self, first):
+    def conv_ffn(self, first, strips):
         if not self.is_pointwise(first):
             return None
         *gelu, second = self.after_gelu(first.output[0]) or [None]
@@ -96,7 +103,7 @@ class Products:
             return None
         scale = self.only_reader(second.output[0])
         is_scale = scale is not None and scale.op_type == "Mul" and self.channel_scales(scale, len(self.bias(second))) is not None
-        return ConvFfn(first, gelu, second, scale if is_scale else None)
+        return ConvFfn(first, gelu, second, scale if is_scale else None, strips)
 
     def bias(self, node):
         return numpy_helper.to_array(self.tensors[node.input[2]])
@@ -140,31 +147,27 @@ class EightBitWriter:
             K=columns, N=out, bits=8, block_size=block, accuracy_level=4,
         )  # fmt: skip
 
-    def replace_ffn(self, ffn: ConvFfn):
+    def ffn_in_8_bits(self, ffn: ConvFfn):
         first, second = ffn.first, ffn.second
         factors, products = self.products.factors(ffn), self.products
         (up, down), rows, back = (node.input[1] for node in (first, second)), f"{first.name}/rows", f"{second.name}/rows"
-        output = (ffn.scale or second).output[0]
-        self.replaced[id(first)] = [
+        weight, bias = products.exact(down) * factors[:, None], products.bias(second) * factors
+        return [
             helper.make_node("Transpose", [first.input[0]], [rows], name=rows, perm=[0, 2, 3, 1]),
             self.product(up, products.exact(up), rows, first.output[0], products.bias(first)),
-        ]
-        weight, bias = products.exact(down) * factors[:, None], products.bias(second) * factors
-        self.replaced[id(second)] = [
+            *ffn.gelu,
             self.product(down, weight, second.input[0], back, bias),
-            helper.make_node("Transpose", [back], [output], name=f"{second.name}/planes", perm=[0, 3, 1, 2]),
+            helper.make_node("Transpose", [back], [ffn.nodes[-1].output[0]], name=f"{second.name}/planes", perm=[0, 3, 1, 2]),
         ]
-        if ffn.scale:
-            self.replaced[id(ffn.scale)] = []
 
     def write(self, target: Path, skipped):
-        """All products but the first `skipped` ConvFFNs; the first stage in strips."""
+        """All products but the first `skipped` large ConvFFNs."""
         storage, graph = self.storage, self.storage.graph
-        for ffn in self.products.first_stage:
-            chain = [ffn.first, *ffn.gelu, ffn.second]
-            self.replaced |= {id(node): [] for node in chain} | {id(ffn.second): in_strips(chain, ffn.first.input[0])}
-        for ffn in self.products.ffns[skipped:]:
-            self.replace_ffn(ffn)
+        in_8_bits = {id(ffn) for ffn in self.products.ffns[skipped:]}
+        for ffn in self.products.every:
+            chain = self.ffn_in_8_bits(ffn) if id(ffn) in in_8_bits else ffn.nodes
+            strips = in_strips(chain, ffn.first.input[0], ffn.strips)
+            self.replaced |= {id(node): [] for node in ffn.nodes} | {id(ffn.nodes[-1]): strips}
         for node in self.products.matrices:
             name = node.input[1]
             self.replaced[id(node)] = [self.product(name, self.products.exact(name), node.input[0], node.output[0])]
@@ -204,11 +207,10 @@ def restored(source: Path, stored: Path):
     factors = {ffn.second.input[1]: products.factors(ffn) for ffn in products.ffns}
     graph = onnx.load(stored).graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type != "MatMulNBits":
-            continue
-        name = node.input[1].removesuffix("/blocks")
-        values = (numpy_helper.to_array(constants[node.input[1]]) ^ 128).view(np.int8)
+    once = {node.input[1]: node for node in graph.node if node.op_type == "MatMulNBits"}  # of all strips
+    for blocks, node in once.items():
+        name = blocks.removesuffix("/blocks")
+        values = (numpy_helper.to_array(constants[blocks]) ^ 128).view(np.int8)
         weight = (values * numpy_helper.to_array(constants[node.input[2]])[..., None]).reshape(len(values), -1)
         if name in factors:
             weight = weight / factors[name][:, None]

@@ -10,6 +10,7 @@ import onnx
 import torch
 from torch.nn.functional import normalize
 
+from .aligned_weights import align_weights
 from .clip_inputs import CANARY_TEXT, canary_inputs, planning_inputs
 from .clip_models import ClipModel
 from .clip_network import TextTower, VisionTower
@@ -66,6 +67,8 @@ def write_tower_files(network, tower, model: ClipModel, folder: Path, dtypes, de
         print(f"{tower} w8: {len(plan.in_half)} weights in fp16, cosine {plan.reached:.5f} on inputs of the plan", flush=True)
     if "fp32" not in files:
         plain.unlink()
+    for file in files.values():
+        align_weights(file)
     return files
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from . import embedding_table, qwen2_prompt, qwen2_tokenizer_file, vision_graph
+from .aligned_weights import align_weights
 from .architectures import FastVlm
 from .channel_scaling import scaled
 from .decoder_calibration import linear_inputs
@@ -160,6 +161,8 @@ def export_vlm(network: FastVlmNetwork, tokenizer_json: str, out: Path, dtypes, 
         write_config_files(network.vlm, tokenizer, folder)
         rows, embed = write_embeddings(network, folder)
         files = write_graphs(network, tokenizer, folder, dtypes)
+        for file in [embed, *files["vision"].values(), *files["decoder"].values()]:
+            align_weights(file)
         manifest = manifest_of(network.vlm, files, rows, embed, tokenizer_file, licence, source, canary(network, tokenizer))
         write_manifest(folder, manifest)
     return json.loads((out / "mclip.json").read_text())

@@ -1,12 +1,12 @@
-"""The largest activations of a vision graph in strips, one after the other: the same numbers in less memory.
+"""A part of a vision graph in strips of the picture, one after the other: the same numbers, sooner and in less memory.
 
-At 1024 px the hidden layer of a ConvFFN of the first stage has 100 MB in fp32, and so has its Gelu. Each is computed for a
-part of the rows at a time and joined where it is small again. Pictures are multiples of 64 pixels, so that rows divide.
+At 1024 px the hidden layer of a ConvFFN of the first stage has 100 MB in fp32, and so has its Gelu: out of a processor's
+reach by the time they are read again. Each is computed for some rows at a time and joined where it is small again.
 """
 
 from onnx import NodeProto, helper
 
-STRIPS = 4
+SMALLEST_PICTURE = 64  # pixels, of which all pictures are multiples: as many strips as it has rows always divide them
 
 
 def renamed(nodes, value, part, index):
@@ -22,9 +22,11 @@ def renamed(nodes, value, part, index):
     return made, copy.output[0]
 
 
-def in_strips(nodes, value):
+def in_strips(nodes, value, strips):
     """What does the same as `nodes`, a chain from `value` [batch, channels, height, width], row by row of the picture."""
-    parts = [f"{value}/strip/{index}" for index in range(STRIPS)]
+    if strips == 1:
+        return nodes
+    parts = [f"{value}/strip/{index}" for index in range(strips)]
     made, ends = [helper.make_node("Split", [value], parts, name=f"{value}/strips", axis=2)], []
     for index, part in enumerate(parts):
         copies, end = renamed(nodes, value, part, index)

@@ -10,8 +10,10 @@ from mclip_export.eight_bit_products import EightBitWriter, Products, plan_q8, r
 from mclip_export.onnx_session import cosines, make_session
 from mclip_export.random_weights import random_network
 from mclip_export.vision_graph import write_vision
+from mclip_export.weight_storage import write_half
 
 RNG = np.random.default_rng(3)
+STRIPS = [16, 8, 4, 2, 1]  # of the ConvFFNs of every stage
 PIXELS = RNG.random((1, 3, 128, 256), dtype=np.float32)  # wide: a swap of height and width shows
 
 
@@ -37,7 +39,7 @@ def test_products_are_the_large_ones(plain):
     wide = [[[2 * width, width, 1, 1], [width, 2 * width, 1, 1]] for width in (32, 32, 64)]
     assert shapes == wide  # of stages 2 to 4
     assert [ffn.scale.op_type for ffn in products.ffns] == ["Mul"] * 3
-    assert len(products.first_stage) == 1 and len(products.first_stage[0].gelu) == 5
+    assert [ffn.strips for ffn in products.every] == STRIPS and [len(ffn.gelu) for ffn in products.every] == [5] * 5
 
 
 def test_a_file_computes_what_its_weights_stand_for(plain, tmp_path):
@@ -46,7 +48,8 @@ def test_a_file_computes_what_its_weights_stand_for(plain, tmp_path):
     model = onnx.load(plain)
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     weights = dict(restored(plain, stored))
-    assert operators(stored)["MatMulNBits"] == len(weights) >= 8
+    assert len(weights) >= 8
+    assert operators(stored)["MatMulNBits"] == len(weights) + 2 * sum(strips - 1 for strips in STRIPS[2:])
     for name, weight in weights.items():
         original = numpy_helper.to_array(tensors[name])
         assert 0 < np.abs(weight - original).max() < 0.0041 * np.abs(original).max()  # half a step of 127
@@ -59,13 +62,17 @@ def test_a_file_computes_what_its_weights_stand_for(plain, tmp_path):
 
 def test_strips_change_no_number(plain, tmp_path):
     """With nothing in 8 bits, what is left are fp16 weights and strips."""
-    strips = tmp_path / "strips.onnx"
+    strips, half = tmp_path / "strips.onnx", tmp_path / "half.onnx"
     writer = EightBitWriter(plain)
     writer.products.matrices = []
     writer.write(strips, skipped=3)
+    write_half(plain, half)
     found = operators(strips)
-    assert "MatMulNBits" not in found and found["Conv"] == operators(plain)["Conv"] + 2 * 3
-    assert cosines(features(strips), features(plain)).min() > 0.99999
+    assert "MatMulNBits" not in found and found["Conv"] == operators(plain)["Conv"] + 2 * sum(strips - 1 for strips in STRIPS)
+    for size in (64, 192):
+        pixels = np.ascontiguousarray(np.resize(PIXELS, (1, 3, size, 256)))
+        expected = features(half, pixels)
+        assert np.abs(features(strips, pixels) - expected).max() < 1e-5 * np.abs(expected).max()
 
 
 def test_as_many_conv_ffns_are_given_up_as_the_cosine_asks_for(plain, tmp_path):
@@ -74,4 +81,4 @@ def test_as_many_conv_ffns_are_given_up_as_the_cosine_asks_for(plain, tmp_path):
     most = operators(file)["MatMulNBits"]
     left, large, reached = plan_q8(plain, file, PIXELS, 2)
     assert (left, large) == (0, 3) and reached < 1
-    assert operators(file)["MatMulNBits"] == most - 6
+    assert operators(file)["MatMulNBits"] == most - 2 * sum(STRIPS[2:])

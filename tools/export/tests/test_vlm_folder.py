@@ -1,6 +1,7 @@
 """A tiny FastVLM: the folder that is exported, its proof, and checkpoints of both layouts."""
 
 import json
+import shutil
 
 import numpy as np
 import onnx
@@ -14,6 +15,7 @@ from mclip_export.architectures import VLMS
 from mclip_export.fastvlm_network import FastVlmNetwork, VisionEncoder
 from mclip_export.onnx_session import make_session
 from mclip_export.random_weights import draw_vision_weights, random_network
+from mclip_export.verify import verify
 from vlm_layouts import write_checkpoint
 
 TINY = VLMS["tiny"]
@@ -29,6 +31,19 @@ def exported(tmp_path_factory):
 def test_verify_proves_every_file(exported, tmp_path):
     main(["verify", str(exported), "--json", str(tmp_path / "figures.json")])
     assert "q8" in (tmp_path / "figures.json").read_text()
+
+
+def test_verify_takes_files_in_any_order(exported, tmp_path):
+    folder = shutil.copytree(exported, tmp_path / "tiny")
+    manifest = json.loads((folder / "mclip.json").read_text())
+    for graph in ("vision", "decoder"):
+        files = manifest["graphs"][graph]["files"]
+        manifest["graphs"][graph]["files"] = {dtype: files[dtype] for dtype in reversed(files)}
+    (folder / "mclip.json").write_text(json.dumps(manifest))
+    cosines = {(row.graph, row.dtype): row.cosine for row in verify(folder)}
+    assert len(cosines) == sum(len(manifest["graphs"][graph]["files"]) for graph in ("vision", "decoder")) >= 8
+    for (_, dtype), cosine in cosines.items():
+        assert cosine == pytest.approx(1, abs=1e-6) if dtype == "fp32" else cosine < 0.999999
 
 
 def test_decoders_too_large_for_a_graph_have_their_weights_beside_it(exported, tmp_path, monkeypatch):
