@@ -1,19 +1,26 @@
 /** What is timed of captions beside ours, the same in Node.js and on a page: the decoder alone, and transformers.js. */
 
+/** Keys and values of `length` tokens for every layer. */
+function cacheOf({ layers, kvHeads, headDim }, length, Tensor) {
+  const past = {};
+  for (let layer = 0; layer < layers; layer++) {
+    for (const part of ['key', 'value']) {
+      const values = new Float32Array(kvHeads * length * headDim).fill(0.01);
+      past[`past_key_values.${layer}.${part}`] = new Tensor('float32', values, [1, kvHeads, length, headDim]);
+    }
+  }
+  return past;
+}
+
 /**
  * The decoder's steps alone, each on the cache of the last.
  * @returns (start, tokens) => tokens per second, the first step on a cache of `start` tokens
  */
-export function decoderSteps(session, { hidden, layers, kvHeads, headDim }, Tensor) {
+export function decoderSteps(session, config, Tensor) {
+  const { hidden } = config;
   const embeds = new Tensor('float32', new Float32Array(hidden).fill(0.02), [1, 1, hidden]);
   return async (start, tokens) => {
-    let past = {};
-    for (let layer = 0; layer < layers; layer++) {
-      for (const part of ['key', 'value']) {
-        const values = new Float32Array(kvHeads * start * headDim).fill(0.01);
-        past[`past_key_values.${layer}.${part}`] = new Tensor('float32', values, [1, kvHeads, start, headDim]);
-      }
-    }
+    let past = cacheOf(config, start, Tensor);
     const ones = new BigInt64Array(start + tokens).fill(1n);
     const startedAt = performance.now();
     for (let step = 1; step <= tokens; step++) {
@@ -25,6 +32,16 @@ export function decoderSteps(session, { hidden, layers, kvHeads, headDim }, Tens
       }
     }
     return (tokens * 1000) / (performance.now() - startedAt);
+  };
+}
+
+/** @returns (tokens) => when the decoder has taken in a prompt of `tokens` at once */
+export function decoderWhole(session, config, Tensor) {
+  const { hidden } = config;
+  return async (tokens) => {
+    const inputs_embeds = new Tensor('float32', new Float32Array(tokens * hidden).fill(0.02), [1, tokens, hidden]);
+    const attention_mask = new Tensor('int64', new BigInt64Array(tokens).fill(1n), [1, tokens]);
+    await session.run({ inputs_embeds, attention_mask, ...cacheOf(config, 0, Tensor) });
   };
 }
 

@@ -11,9 +11,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createCaptioner } from '@mclip/node';
-import { createBare } from './caption-bare.mjs';
+import { createBare, createBareFirst } from './caption-bare.mjs';
 import { createPeer } from './caption-peer.mjs';
-import { alternate, option, print, row } from './report.mjs';
+import { alternate, median, option, print, row } from './report.mjs';
 
 const rounds = option('--rounds', 3);
 const tokens = option('--tokens', 48);
@@ -73,35 +73,60 @@ async function measureDecode() {
 async function measureFirstToken() {
   const ours = await createCaptioner({ model: folder, dtype: SAME });
   const auto = await createCaptioner({ model: folder });
+  const chosen = { vision: 'q8', decoder: auto.device.dtype };
   const peer = await createPeer(folder, SAME);
   const peerAll = existsSync(join(folder, ALL_POSITIONS)) ? await createPeer(folder, SAME, ALL_POSITIONS) : null;
+  const peerChosen = await createPeer(folder, chosen);
+  const [bare, bareChosen] = [createBareFirst(folder, SAME), createBareFirst(folder, chosen)];
   const first = { maxNewTokens: 1 };
-  const firstToken = async (captioner, image, options = {}) =>
-    (await generate(captioner, image, { ...first, ...options })).timeToFirstTokenMs;
+  const parts = { ours: [], auto: [] };
+  const firstToken = async (captioner, image, options = {}) => {
+    const timings = await generate(captioner, image, { ...first, ...options });
+    if (image === picture && options.resolution === undefined)
+      parts[captioner === ours ? 'ours' : 'auto'].push(timings);
+    return timings.timeToFirstTokenMs;
+  };
   const [image, imageAuto] = [await ours.encodeImage(picture), await auto.encodeImage(picture)];
-  const half = manifest.image.size / 2;
+  const { size, patch } = manifest.image;
+  const half = size / 2;
+  const { promptTokens } = await peer(picture, question, 1);
+  const promptAt = (resolution) => promptTokens - (size / patch) ** 2 + (resolution / patch) ** 2;
   const times = await alternate(
     {
       ours: () => firstToken(ours, picture),
+      bare: () => bare(size, promptTokens),
       peer: async () => (await peer(picture, question, 1)).timeToFirstTokenMs,
       ...(peerAll && { peerAll: async () => (await peerAll(picture, question, 1)).timeToFirstTokenMs }),
+      peerChosen: async () => (await peerChosen(picture, question, 1)).timeToFirstTokenMs,
       auto: () => firstToken(auto, picture),
+      bareChosen: () => bareChosen(size, promptTokens),
       half: () => firstToken(ours, picture, { resolution: half }),
+      bareHalf: () => bare(half, promptAt(half)),
       halfAuto: () => firstToken(auto, picture, { resolution: half }),
+      bareHalfChosen: () => bareChosen(half, promptAt(half)),
       again: () => firstToken(ours, image, { prompt: another }),
       againAuto: () => firstToken(auto, imageAuto, { prompt: another }),
     },
     rounds,
     1,
   );
-  const name = `dtype auto (vision q8, decoder ${auto.device.dtype})`;
-  rows.push(row('first token, the same files', 'ms', times.ours, times.peer));
-  if (peerAll) rows.push(row('first token, the peer with logits of all positions', 'ms', times.ours, times.peerAll));
-  rows.push(row(`first token, ${name}`, 'ms', times.auto, times.peer));
-  rows.push(row(`first token, resolution ${half}, the same files`, 'ms', times.half, times.peer));
-  rows.push(row(`first token, resolution ${half}, ${name}`, 'ms', times.halfAuto, times.peer));
+  const name = `dtype auto (vision q8, decoder ${chosen.decoder})`;
+  rows.push(row('first token, the same files', 'ms', times.ours, times.peer, times.bare));
+  if (peerAll) {
+    const what = 'first token, the peer with logits of all positions';
+    rows.push(row(what, 'ms', times.ours, times.peerAll, times.bare));
+  }
+  rows.push(row(`first token, ${name}`, 'ms', times.auto, times.peer, times.bareChosen));
+  rows.push(row(`first token, ${name}, the peer too`, 'ms', times.auto, times.peerChosen, times.bareChosen));
+  rows.push(row(`first token, resolution ${half}, the same files`, 'ms', times.half, times.peer, times.bareHalf));
+  rows.push(row(`first token, resolution ${half}, ${name}`, 'ms', times.halfAuto, times.peer, times.bareHalfChosen));
   rows.push(row('second question about the same picture, q4', 'ms', times.again, times.peer));
   rows.push(row(`second question, ${name}`, 'ms', times.againAuto, times.peer));
+  for (const [who, taken] of Object.entries(parts)) {
+    const of = (key) => median(taken.map((timings) => timings[key])).toFixed(0);
+    const before = `read ${of('decodeMs')}, resized ${of('preprocessMs')}`;
+    console.log(`first token, ${who}: ${before}, vision ${of('visionMs')}, prompt ${of('prefillMs')} ms`);
+  }
   await ours.dispose();
   await auto.dispose();
 }

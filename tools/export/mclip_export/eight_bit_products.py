@@ -165,9 +165,12 @@ class EightBitWriter:
         storage, graph = self.storage, self.storage.graph
         in_8_bits = {id(ffn) for ffn in self.products.ffns[skipped:]}
         for ffn in self.products.every:
-            chain = self.ffn_in_8_bits(ffn) if id(ffn) in in_8_bits else ffn.nodes
-            strips = in_strips(chain, ffn.first.input[0], ffn.strips)
-            self.replaced |= {id(node): [] for node in ffn.nodes} | {id(ffn.nodes[-1]): strips}
+            if id(ffn) in in_8_bits:
+                nodes, chain = ffn.nodes, self.ffn_in_8_bits(ffn)
+            else:  # the scale stays behind the strips: ONNX Runtime would put it into weights of every strip's own
+                nodes = chain = [ffn.first, *ffn.gelu, ffn.second]
+            self.replaced |= {id(node): [] for node in nodes}
+            self.replaced[id(nodes[-1])] = in_strips(chain, ffn.first.input[0], ffn.strips)
         for node in self.products.matrices:
             name = node.input[1]
             self.replaced[id(node)] = [self.product(name, self.products.exact(name), node.input[0], node.output[0])]
