@@ -387,6 +387,28 @@ describe('captioners', () => {
     await well.dispose();
   });
 
+  test('a picture that was made ready for a lost GPU keeps its size, whatever the next device would take', async () => {
+    const pixels = { data: new Uint8Array(96 * 96 * 3).fill(90), width: 96, height: 96, channels: 3 as const };
+    const well = await captionerOn(otherDevice((outputs) => outputs));
+    const expected = await well.caption(pixels);
+    const { platform } = otherDevice(from(CHECK + 1, lostDevice));
+    const model = ofUnknownSize(nanoVlm);
+    const manifest = model.manifest as { image: object };
+    const captioner = await Captioner.create<unknown>(
+      {
+        ...platform,
+        autoDevices: () => ['cuda', 'wasm'],
+        supportedDevices: ['cuda', 'wasm'],
+        // as a machine whose WebAssembly is slow, which would take the smallest size
+        readEmbeddings: async (keys) => keys.map((key) => (key.includes('vision speed') ? Float32Array.of(1e9) : null)),
+      },
+      { model: { ...model, manifest: { ...manifest, image: { ...manifest.image, sizes: [32, 64] } } }, worker: false },
+    );
+    expect(await captioner.caption(pixels)).toBe(expected);
+    expect(captioner.device).toMatchObject({ name: 'wasm', rejected: [{ name: 'cuda' }] });
+    for (const one of [captioner, well]) await one.dispose();
+  });
+
   test('when no device is left, calls say so until one works again', async () => {
     let broken = false;
     const { platform } = otherDevice((outputs, run) => (broken ? lostDevice(outputs, run) : outputs));

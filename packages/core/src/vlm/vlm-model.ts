@@ -8,7 +8,7 @@ import { fetchGraph } from '../model/fetch-graph.js';
 import { Host, LostRun, type Restart } from '../model/host.js';
 import { type LocatedModel, locateModel } from '../model/locate.js';
 import type { ManifestFile } from '../model/manifest.js';
-import type { ModelFile, Platform, RuntimeSettings } from '../platform.js';
+import type { ModelFile, Platform, PortableImage, RuntimeSettings } from '../platform.js';
 import { type CaptionerOptions, check, DEFAULT_CAPTIONER, type ViewOptions, viewOf } from './captioner-options.js';
 import { chooseRows, type VlmDtypes, vlmFiles } from './choose-vlm-dtype.js';
 import type { EncodeTimings, Features, VlmEngine, VlmLoadRequest } from './engine.js';
@@ -122,11 +122,16 @@ export class VlmModel {
     };
     const first = portable();
     first.catch(() => {}); // reported below
+    let view: ReturnType<typeof viewOf>;
     return async (before) => {
-      const view = viewOf(options, this.manifest);
-      if (options.resolution === undefined) view.size = await raceSignal(this.#defaultSize(), signal);
-      const source =
-        before instanceof LostRun ? before.kept : await raceSignal(before === null ? first : portable(), signal);
+      let source: PortableImage | Float32Array;
+      if (before instanceof LostRun)
+        source = before.kept; // in the same view
+      else {
+        view = viewOf(options, this.manifest);
+        if (options.resolution === undefined) view.size = await raceSignal(this.#defaultSize(), signal);
+        source = await raceSignal(before === null ? first : portable(), signal);
+      }
       const number = this.newNumber();
       const encoding = this.engine.encodeImage({ image: number, source, ...view }, signal);
       try {
