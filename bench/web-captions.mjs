@@ -45,7 +45,6 @@ export async function measureCaptions(onTabs, rows) {
         model,
         numThreads: threads,
         resolution: size,
-        memory: 'high', // as the peer, which keeps everything loaded
       });
       const run = (tab, text, count) => () => tab.evaluate(([text, count]) => bench.run(text, count), [text, count]);
       const { promptTokens: start } = await run(ours, long, 1)();
