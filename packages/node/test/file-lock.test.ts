@@ -1,14 +1,14 @@
 /** The lock that processes share: one holder at a time, also when many find the file of one that died. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { childScript } from '../../../test/support/fetch-process.js';
-import { FileLock, heirOf, STALE } from '../src/store/file-lock.js';
+import { FileLock, heirOf, LostLock, STALE } from '../src/store/file-lock.js';
 
 const gone = spawnSync(process.execPath, ['-e', '']).pid;
 let script: string;
@@ -34,6 +34,20 @@ test('a lock that is held for longer than the dead are waited for stays its hold
   expect(await readdir(folder)).toEqual([]);
   await rm(folder, { recursive: true });
 }, 60_000);
+
+test('who was taken for dead finds out before the next write, and removes nothing of the heir', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'mclip-lock-'));
+  const path = join(folder, 'inherited.lock');
+  const lock = await FileLock.acquire(path, {});
+  await lock.check();
+  const heir = heirOf(path, await readFile(path, 'utf8'));
+  await writeFile(heir, JSON.stringify({ pid: process.pid, host: hostname(), id: 'heir' }));
+  await sleep(2500); // it looks once in two seconds
+  await expect(lock.check()).rejects.toBeInstanceOf(LostLock);
+  await lock.release();
+  expect((await readdir(folder)).length).toBe(2);
+  await rm(folder, { recursive: true });
+});
 
 test.each([
   ['nobody', 0],
