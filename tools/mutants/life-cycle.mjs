@@ -166,7 +166,7 @@ export const lifeCycle = [
     search: 'const result = lastCall.then(call);',
     replace: 'const result = call();',
     test: 'packages/web/test/concurrent-models.test.ts',
-    only: 'webgpu',
+    only: 'wasm',
   },
   {
     what: 'a slot has more than one holder',
