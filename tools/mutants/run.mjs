@@ -143,6 +143,9 @@ function finished(tool, args) {
     child.on('error', reject);
     child.on('close', (code) => {
       clearTimeout(timer);
+      try {
+        process.kill(-child.pid, 'SIGKILL'); // processes that a mutant keeps from ending
+      } catch {} // there are none
       resolve({ code, printed });
     });
   });
