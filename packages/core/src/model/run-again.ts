@@ -14,6 +14,7 @@ const MOST_ATTEMPTS = 2;
 const MOST_RESTARTS = 4;
 /** For calls under way on a lost device, which may hang; milliseconds. */
 const PATIENCE = 2000;
+const FAILED_AGAIN = 'What computes for this model failed, and starting it again did not help';
 
 /** @throws {MclipError} `WORKER` or `DEVICE_LOST` when it fails for good, or cannot be repeated. */
 export async function runAgain<E extends Computing, T>(
@@ -72,7 +73,10 @@ async function startOver<E extends Computing>(host: Host<E>, restart: Restart<E>
   await atMost(Promise.allSettled(host.underWay));
   await atMost(failed.dispose());
   await failed.abandon();
-  return host.restart(restart);
+  return host.restart(restart).catch((cause: MclipError) => {
+    if (cause.code !== 'DEVICE_UNAVAILABLE') throw cause;
+    throw new MclipError(error.code, `${FAILED_AGAIN}: ${cause.message}`, { cause });
+  });
 }
 
 async function atMost(work: Promise<unknown>): Promise<void> {
