@@ -74,13 +74,18 @@ export class LocalVlmEngine implements VlmEngine {
     const openVision = () => this.#runtime.createSession(visionFile, visionOptions);
     const made: { release(): Promise<void> }[] = [];
     try {
-      // the larger file first: wasm's memory never shrinks, and what loading it took is enough for the other
+      const loadVision = async () => {
+        const vision = await VisionEncoder.create(this.#manifest, openVision, kept === 'both');
+        made.push(vision);
+        return vision;
+      };
+      // wasm's memory never shrinks: there the larger file is first, and what loading it took is enough for the other
+      const early = device === 'wasm' ? null : await loadVision();
       const session = await parkableSession(() =>
         this.#runtime.createSession(decoderFile, { ...options, dtype: dtypes.decoder, keepOnDevice }),
       );
       made.push(session);
-      const vision = await VisionEncoder.create(this.#manifest, openVision, kept === 'both');
-      made.push(vision);
+      const vision = early ?? (await loadVision());
       const rows = await openRows(this.#runtime, this.#manifest, request.rows, options);
       made.push({ release: () => rows.dispose() });
       const decoder = new Decoder(session, config);
