@@ -88,7 +88,8 @@ export default defineConfig([
       'vlm/captioner',
       'image/portable-pixels',
       'onnx/on-cpu',
-      'on-demand',
+      'image/fetch-picture',
+      'image/pixel-reader',
       ...onDemand('core'),
     ],
     {

@@ -10,13 +10,13 @@ import {
   type DecodeOptions,
   type PixelReader,
   type PortableImage,
+  pixelsReader,
   type RawPixels,
-  rawReader,
 } from '@mclip/core/adapter';
 import sharp, { type Metadata, type Sharp } from 'sharp';
 
 export async function decodeImage(source: PortableImage['source'], options: DecodeOptions): Promise<PixelReader> {
-  if (source.kind === 'pixels') return rawReader(source as RawPixels);
+  if (source.kind === 'pixels') return pixelsReader(source as RawPixels);
   if (source.kind !== 'bytes')
     throw new MclipError('INVALID_ARGUMENT', `Images of kind '${source.kind}' are not for Node.`);
   const { bytes } = source;
@@ -32,7 +32,7 @@ export async function decodeImage(source: PortableImage['source'], options: Deco
     .catch((cause: unknown) => {
       throw undecodable(bytes, cause);
     });
-  return rawReader({ data, width: info.width, height: info.height, channels: info.channels as 1 | 3 | 4 });
+  return pixelsReader({ data, width: info.width, height: info.height, channels: info.channels as 1 | 3 | 4 });
 }
 
 function rgbPixels(picture: Sharp, header: Metadata, { fast, scaledSize }: DecodeOptions): Sharp {

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MclipError, type RawImage, type Region } from '@mclip/core';
-import { type FetchOptions, type PortableImage, portablePixels, request } from '@mclip/core/adapter';
+import { type FetchOptions, fetchPicture, type PortableImage, portablePixels } from '@mclip/core/adapter';
 import { nodeNetwork } from './network.js';
 
 type WholeImage = string | URL | Blob | Uint8Array | ArrayBuffer | RawImage;
@@ -37,10 +37,8 @@ async function wholeImage(image: unknown, options: FetchOptions): Promise<Portab
 
 async function fromLocation(location: string, options: FetchOptions): Promise<PortableImage['source']> {
   if (/^https?:/i.test(location)) {
-    const settings = { ...options.settings, allowHttp: true }; // a picture is not a model
-    const response = await request(location, { ...options, settings }, nodeNetwork);
-    if (response === null) throw new MclipError('IMAGE_DECODE', `No image at ${location} (404).`);
-    return { kind: 'bytes', bytes: new Uint8Array(await response.arrayBuffer()) };
+    const file = await fetchPicture(location, options, nodeNetwork);
+    return { kind: 'bytes', bytes: new Uint8Array(await file.arrayBuffer()) };
   }
   if (/^data:/i.test(location)) {
     const response = await fetch(location).catch((cause: unknown) => {

@@ -1,4 +1,6 @@
 import { cp, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -72,6 +74,23 @@ test.each([null, undefined, 7, {}, [], true])('%s as an image', (value) =>
 test('a region without size', () =>
   expectError({ image: picture, region: { x: 0, y: 0 } }, 'INVALID_ARGUMENT', /region/));
 test('an unsupported protocol', () => expectError('https://localhost:1/x.png', 'NETWORK', /localhost:1/));
+test('URLs where there is nothing, an error, or half a picture', async () => {
+  const server = createServer(async (request, response) => {
+    const status = Number(/\d+/.exec(request.url!)?.[0]);
+    response.writeHead(status || 200, { 'content-length': status ? 0 : 2 ** 20 });
+    if (status) response.end();
+    else response.write(await readFile(picture), () => response.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  try {
+    await expectError(`${url}/404`, 'IMAGE_DECODE', /No image at http.*404/);
+    await expectError(`${url}/500`, 'NETWORK', /500/);
+    await expectError(`${url}/half.png`, 'NETWORK', /half\.png broke off/);
+  } finally {
+    server.close();
+  }
+});
 
 test('a picture of one pixel is a picture', async () => {
   for (const classifier of classifiers) {

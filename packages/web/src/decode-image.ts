@@ -9,15 +9,15 @@ import {
   MclipError,
   type PixelReader,
   type PortableImage,
+  pixelsReader,
   type RawPixels,
-  rawReader,
 } from '@mclip/core/adapter';
 import { type Drawable, frameReader } from './frame-reader.js';
 import { HEADER_BYTES, readImageHeader } from './image-header.js';
 import { jpegFrame } from './jpeg-frame.js';
 
 export async function decodeImage(source: PortableImage['source'], options: DecodeOptions): Promise<PixelReader> {
-  if (source.kind === 'pixels') return rawReader(source as RawPixels);
+  if (source.kind === 'pixels') return pixelsReader(source as RawPixels);
   if (source.kind === 'native') return readerOf(source.image as Drawable, options);
   if (source.kind === 'bytes') {
     return decodeBlob(new Blob([source.bytes as BlobPart]), options, wholeBuffer(source.bytes));

@@ -1,14 +1,11 @@
 /** Encoded pictures by their URL. */
 import { MclipError } from '@mclip/core';
-import { type FetchOptions, request } from '@mclip/core/adapter';
+import { type FetchOptions, fetchPicture } from '@mclip/core/adapter';
 import { webNetwork } from './network.js';
 
 export async function pictureAt(url: string, options: FetchOptions): Promise<Blob> {
   if (url.startsWith('data:')) return dataUrlBlob(url);
-  const settings = { ...options.settings, allowHttp: true }; // a picture is not a model
-  const response = await request(url, { ...options, settings }, webNetwork);
-  if (response === null) throw new MclipError('IMAGE_DECODE', `No image at ${url} (404).`);
-  return response.blob();
+  return fetchPicture(url, options, webNetwork);
 }
 
 /** By hand: a Content-Security-Policy with connect-src 'self' forbids to fetch it. */

@@ -1,58 +1,48 @@
 /** Whatever is wrong is a typed error that says what to do, and the classifier works afterwards. */
 import { readFile } from 'node:fs/promises';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import sharp from 'sharp';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { pngClaiming } from '../../node/test/images.js';
-import { launchChromium, openPage } from './support/browser.js';
 import { NANO_FOLDER } from './support/paths.js';
-import { startServer, type TestServer } from './support/server.js';
+import { TestSite } from './support/test-site.js';
 
 const CAT = '/examples/node-classify/images/cat.png';
 
-let browser: Browser;
-let server: TestServer;
+const manifest = await readFile(`${NANO_FOLDER}/mclip.json`, 'utf8');
+const damaged = await readFile(`${NANO_FOLDER}/vision.w8.onnx`);
+damaged[damaged.length >> 1]! ^= 0xff;
+const noise = { type: 'gaussian' as const, mean: 128, sigma: 60 };
+const jpeg = await sharp({ create: { width: 400, height: 400, channels: 3, background: '#000', noise } })
+  .jpeg()
+  .toBuffer();
+const heic = Buffer.concat([
+  Buffer.from([0, 0, 0, 24]),
+  Buffer.from('ftypheic\0\0\0\0mif1heic', 'latin1'),
+  Buffer.alloc(200),
+]);
+const hash = (json: string) => json.replaceAll(/"sha256":\s*"[0-9a-f]{64}"/g, `"sha256":"${'0'.repeat(64)}"`);
+const site = new TestSite({
+  files: {
+    '/files/truncated.jpg': jpeg.subarray(0, jpeg.length >> 1),
+    '/files/huge.png': pngClaiming(60_000, 60_000),
+    '/files/photo.heic': heic,
+    '/models/missing/mclip.json': manifest,
+    '/models/damaged/mclip.json': manifest,
+    '/models/damaged/vision.w8.onnx': damaged,
+    '/models/damaged/text.w8.onnx': await readFile(`${NANO_FOLDER}/text.w8.onnx`),
+    '/models/wrong-hash/mclip.json': hash(manifest),
+    '/models/wrong-hash/vision.w8.onnx': await readFile(`${NANO_FOLDER}/vision.w8.onnx`),
+    '/models/wrong-hash/text.w8.onnx': await readFile(`${NANO_FOLDER}/text.w8.onnx`),
+    '/models/not-json/mclip.json': '<!doctype html>',
+    '/scripts/broken.js': 'this is not JavaScript',
+  },
+});
 let page: Page;
 
 beforeAll(async () => {
-  const manifest = await readFile(`${NANO_FOLDER}/mclip.json`, 'utf8');
-  const damaged = await readFile(`${NANO_FOLDER}/vision.w8.onnx`);
-  damaged[damaged.length >> 1]! ^= 0xff;
-  const noise = { type: 'gaussian' as const, mean: 128, sigma: 60 };
-  const jpeg = await sharp({ create: { width: 400, height: 400, channels: 3, background: '#000', noise } })
-    .jpeg()
-    .toBuffer();
-  const heic = Buffer.concat([
-    Buffer.from([0, 0, 0, 24]),
-    Buffer.from('ftypheic\0\0\0\0mif1heic', 'latin1'),
-    Buffer.alloc(200),
-  ]);
-  const send = (content: Buffer | Uint8Array | string) => (_request: IncomingMessage, response: ServerResponse) =>
-    void response.end(content);
-  const hash = (json: string) => json.replaceAll(/"sha256":\s*"[0-9a-f]{64}"/g, `"sha256":"${'0'.repeat(64)}"`);
-  server = await startServer({
-    routes: {
-      '/files/truncated.jpg': send(jpeg.subarray(0, jpeg.length >> 1)),
-      '/files/huge.png': send(pngClaiming(60_000, 60_000)),
-      '/files/photo.heic': send(heic),
-      '/models/missing/mclip.json': send(manifest),
-      '/models/damaged/mclip.json': send(manifest),
-      '/models/damaged/vision.w8.onnx': send(damaged),
-      '/models/damaged/text.w8.onnx': send(await readFile(`${NANO_FOLDER}/text.w8.onnx`)),
-      '/models/wrong-hash/mclip.json': send(hash(manifest)),
-      '/models/wrong-hash/vision.w8.onnx': send(await readFile(`${NANO_FOLDER}/vision.w8.onnx`)),
-      '/models/wrong-hash/text.w8.onnx': send(await readFile(`${NANO_FOLDER}/text.w8.onnx`)),
-      '/models/not-json/mclip.json': send('<!doctype html>'),
-      '/scripts/broken.js': (_request, response) =>
-        void response.writeHead(200, { 'content-type': 'text/javascript' }).end('this is not JavaScript'),
-    },
-  });
-  browser = await launchChromium();
-  page = await openPage(browser, server.origin);
+  page = await site.open();
 });
-
-afterAll(() => Promise.all([browser?.close(), server?.close()]));
 
 for (const worker of [true, false]) {
   test(`images, worker: ${worker}`, async () => {

@@ -1,22 +1,17 @@
 /** Captions in Chromium that are given up, in every phase: at once, with the reason, and nothing is harmed. */
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { launchChromium, openPage } from './support/browser.js';
-import { startServer, type TestServer } from './support/server.js';
+import type { Page } from 'playwright-core';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { TestSite } from './support/test-site.js';
 
 const MODEL = '/packages/node/test/fixtures/tiny-vlm/';
 const PHASES = ['decoding the picture', 'vision', 'prefill', 'after a piece', 'after twelve pieces'] as const;
 
-let browser: Browser;
-let server: TestServer;
+const site = new TestSite();
 let page: Page;
 
 beforeAll(async () => {
-  [browser, server] = await Promise.all([launchChromium(), startServer()]);
-  page = await openPage(browser, server.origin);
+  page = await site.open();
 });
-
-afterAll(() => Promise.all([browser?.close(), server?.close()]));
 
 // 50 ms are asked for; a busy machine may miss them once
 describe('what is given up', { retry: 2 }, () => {

@@ -1,11 +1,9 @@
 /** Captions in Chromium: the tokens of transformers on a tiny FastVLM, in every combination. */
 import { readFileSync } from 'node:fs';
 import type { CaptionerOptions } from '@mclip/web';
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { type Kind, picture } from '../../core/test/image/picture.js';
-import { launchChromium, openPage } from './support/browser.js';
-import { startServer, type TestServer } from './support/server.js';
+import { SOFTWARE_GPU, TestSite } from './support/test-site.js';
 
 interface Reference {
   stopIds: number[];
@@ -27,22 +25,10 @@ const asked = QUESTIONS.map(({ picture: index, fit, size, question }) => {
 });
 const expected = QUESTIONS.map(({ answer }) => answer.filter((id) => !stopIds.includes(id)));
 
-let browser: Browser;
-let plain: TestServer;
-let isolated: TestServer;
-
-beforeAll(async () => {
-  [browser, plain, isolated] = await Promise.all([
-    launchChromium(['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader']),
-    startServer(),
-    startServer({ isolated: true }),
-  ]);
-});
-
-afterAll(() => Promise.all([browser?.close(), plain?.close(), isolated?.close()]));
+const site = new TestSite({ args: SOFTWARE_GPU });
 
 async function captionInBrowser(
-  server: TestServer,
+  isolated: boolean,
   options: {
     worker: boolean;
     device?: 'wasm' | 'webgpu';
@@ -52,33 +38,29 @@ async function captionInBrowser(
   count = asked.length,
   maxNewTokens = 32,
 ) {
-  const page = await openPage(browser, server.origin);
-  try {
-    return await page.evaluate(
-      async ({ asked, options, MODEL, maxNewTokens }) => {
-        const captioner = await mclip.createCaptioner({ model: MODEL, dtype: 'fp32', ...options });
-        const answers: number[][] = [];
-        let streamed = '';
-        let text = '';
-        for (const { base64, width, height, options: view } of asked) {
-          const options = { ...view, maxNewTokens };
-          const data = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
-          const image = await captioner.encodeImage({ data, width, height, channels: 3 }, options);
-          const answer = await captioner.generate(image, options);
-          answers.push(answer.tokens);
-          text += answer.text;
-          for await (const delta of captioner.stream(image, options)) streamed += delta;
-          await image.dispose();
-        }
-        const { device } = captioner;
-        await captioner.dispose();
-        return { answers, text, streamed, device };
-      },
-      { asked: asked.slice(0, count), options, MODEL, maxNewTokens },
-    );
-  } finally {
-    await page.close();
-  }
+  await using page = await site.open({ isolated });
+  return await page.evaluate(
+    async ({ asked, options, MODEL, maxNewTokens }) => {
+      const captioner = await mclip.createCaptioner({ model: MODEL, dtype: 'fp32', ...options });
+      const answers: number[][] = [];
+      let streamed = '';
+      let text = '';
+      for (const { base64, width, height, options: view } of asked) {
+        const options = { ...view, maxNewTokens };
+        const data = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+        const image = await captioner.encodeImage({ data, width, height, channels: 3 }, options);
+        const answer = await captioner.generate(image, options);
+        answers.push(answer.tokens);
+        text += answer.text;
+        for await (const delta of captioner.stream(image, options)) streamed += delta;
+        await image.dispose();
+      }
+      const { device } = captioner;
+      await captioner.dispose();
+      return { answers, text, streamed, device };
+    },
+    { asked: asked.slice(0, count), options, MODEL, maxNewTokens },
+  );
 }
 
 test.each([
@@ -87,14 +69,14 @@ test.each([
   [true, true],
   [true, false],
 ])('wasm, isolated: %s, worker: %s', async (isIsolated, worker) => {
-  const { answers, text, streamed, device } = await captionInBrowser(isIsolated ? isolated : plain, { worker });
+  const { answers, text, streamed, device } = await captionInBrowser(isIsolated, { worker });
   expect(answers).toEqual(expected);
   expect(streamed).toBe(text);
   expect(device.name).toBe('wasm');
 });
 
 test('wasm, the vision encoder kept', async () => {
-  const { answers } = await captionInBrowser(plain, { worker: true, memory: 'high' }, 3);
+  const { answers } = await captionInBrowser(false, { worker: true, memory: 'high' }, 3);
   expect(answers).toEqual(expected.slice(0, 3));
 });
 
@@ -104,7 +86,7 @@ test.each(['wasm', 'webgpu'] as const)(
     const dtype = { vision: 'q8', decoder: 'fp32' } as const;
     // later tokens of a random network follow roundings
     const [count, tokens] = device === 'wasm' ? [asked.length, 3] : [1, 2];
-    const { answers } = await captionInBrowser(plain, { worker: true, device, dtype }, count, tokens);
+    const { answers } = await captionInBrowser(false, { worker: true, device, dtype }, count, tokens);
     expect(answers).toEqual(expected.slice(0, count).map((answer) => answer.slice(0, tokens)));
   },
   180_000,
@@ -114,7 +96,7 @@ test.each([true, false])(
   'webgpu, the cache stays on the GPU, worker: %s',
   async (worker) => {
     // a GPU emulated on the CPU takes a long while for a token
-    const { answers, text, streamed, device } = await captionInBrowser(plain, { worker, device: 'webgpu' }, 1, 6);
+    const { answers, text, streamed, device } = await captionInBrowser(false, { worker, device: 'webgpu' }, 1, 6);
     expect(answers).toEqual([expected[0]!.slice(0, 6)]);
     expect(streamed).toBe(text);
     expect(device.name).toBe('webgpu');

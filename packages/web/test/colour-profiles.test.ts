@@ -1,15 +1,16 @@
 /** Pictures in other colour spaces become the same sRGB levels in Chromium as in Node. */
 import type { Page } from 'playwright-core';
 import sharp from 'sharp';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { decodeImage as decodeInNode } from '../../node/src/decode-image.js';
-import { type DecodePage, openDecodePage } from './support/decode-page.js';
+import { openDecodePage } from './support/decode-page.js';
+import { TestSite } from './support/test-site.js';
 
 /** Profiles, and rounding twice, may cost this many levels of 255; a profile that is ignored costs ten times that. */
 const TOLERANCE = 3;
 const OPTIONS = { maxPixels: 1e6 };
 
-let decoder: DecodePage;
+const site = new TestSite();
 let page: Page;
 let pictures: Record<string, Buffer>;
 
@@ -24,8 +25,7 @@ beforeAll(async () => {
     // the numbers of the plain picture, said to be Display P3: many are colours that sRGB does not have
     'beyond-srgb.png': withProfileOf(p3, plain),
   };
-  decoder = await openDecodePage(pictures);
-  page = decoder.page;
+  page = await openDecodePage(site, pictures);
   await page.addScriptTag({
     type: 'module',
     content: `
@@ -38,8 +38,6 @@ beforeAll(async () => {
   });
   await page.waitForFunction(() => 'rgbOf' in globalThis);
 });
-
-afterAll(() => decoder?.close());
 
 /** RGB bytes of the whole picture. */
 declare const rgbOf: (...decode: Parameters<typeof import('../src/decode-image.js').decodeImage>) => Promise<number[]>;

@@ -1,58 +1,43 @@
-/** Isolated or not, worker or not, wasm or WebGPU: the same answers as Node on the same pictures. */
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { launchChromium, openPage } from './support/browser.js';
 import { expectSameRanking, type Ranked, rankedByNode } from './support/ranking.js';
-import { startServer, type TestServer } from './support/server.js';
+import { SOFTWARE_GPU, TestSite } from './support/test-site.js';
 
 const PICTURES = ['cat', 'dog', 'pizza', 'rocket', 'bicycle', 'umbrella', 'rose', 'train'];
 
-let browser: Browser;
-let plain: TestServer;
-let isolated: TestServer;
+const site = new TestSite({ args: SOFTWARE_GPU });
 let expected: Ranked[][];
 
 beforeAll(async () => {
-  [browser, plain, isolated] = await Promise.all([
-    launchChromium(['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader']),
-    startServer(),
-    startServer({ isolated: true }),
-  ]);
   expected = await rankedByNode(PICTURES);
 });
 
-afterAll(() => Promise.all([browser?.close(), plain?.close(), isolated?.close()]));
-
 async function classifyInBrowser(
-  server: TestServer,
+  isolated: boolean,
   options: { worker: boolean; device?: 'wasm' | 'webgpu' },
   pictures = PICTURES,
 ) {
-  const page = await openPage(browser, server.origin);
-  try {
-    return await page.evaluate(
-      async ({ options, pictures }) => {
-        const classifier = await mclip.createClassifier(LABELS, { model: MODEL, ...options });
-        const start = performance.now();
-        const ranked = await classifier.classifyBatch(
-          pictures.map((name) => `/examples/node-classify/images/${name}.png`),
-        );
-        const ms = (performance.now() - start) / pictures.length;
-        const { device } = classifier;
-        await classifier.dispose();
-        return { ranked, device, ms, isolated: crossOriginIsolated, cores: navigator.hardwareConcurrency };
-      },
-      { options, pictures },
-    );
-  } finally {
-    await page.close();
-  }
+  await using page = await site.open({ isolated });
+  return await page.evaluate(
+    async ({ options, pictures }) => {
+      const classifier = await mclip.createClassifier(LABELS, { model: MODEL, ...options });
+      const start = performance.now();
+      const ranked = await classifier.classifyBatch(
+        pictures.map((name) => `/examples/node-classify/images/${name}.png`),
+      );
+      const ms = (performance.now() - start) / pictures.length;
+      const { device } = classifier;
+      await classifier.dispose();
+      return { ranked, device, ms, isolated: crossOriginIsolated, cores: navigator.hardwareConcurrency };
+    },
+    { options, pictures },
+  );
 }
 
 for (const isIsolated of [false, true]) {
   for (const worker of [true, false]) {
     test(`wasm, ${isIsolated ? 'isolated' : 'not isolated'}, worker: ${worker}`, async () => {
-      const result = await classifyInBrowser(isIsolated ? isolated : plain, { worker });
+      const result = await classifyInBrowser(isIsolated, { worker });
       const worst = expectSameRanking(result.ranked, expected);
       expect(result.isolated).toBe(isIsolated);
       expect(result.device.name).toBe('wasm');
@@ -75,7 +60,7 @@ for (const isIsolated of [false, true]) {
 for (const worker of [true, false]) {
   test(`webgpu, worker: ${worker}`, async () => {
     // a GPU emulated on the CPU takes seconds for a picture
-    const result = await classifyInBrowser(plain, { worker, device: 'webgpu' }, PICTURES.slice(0, 2));
+    const result = await classifyInBrowser(false, { worker, device: 'webgpu' }, PICTURES.slice(0, 2));
     const worst = expectSameRanking(result.ranked, expected);
     expect(result.device.name).toBe('webgpu');
     console.log(
@@ -87,7 +72,7 @@ for (const worker of [true, false]) {
 test('webgpu without an adapter is a typed error', async () => {
   const bare = await launchChromium(['--disable-gpu', '--disable-features=WebGPU']);
   try {
-    const page = await openPage(bare, plain.origin);
+    const page = await openPage(bare, site.plain.origin);
     const { error } = await page.evaluate(() =>
       attempt(() => mclip.createClassifier(['cat', 'dog'], { model: MODEL, device: 'webgpu' })),
     );

@@ -1,31 +1,22 @@
 /** Several models on one thread share one onnxruntime, whose WebGPU build does one thing at a time. */
 import { createEmbedder } from '@mclip/node';
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { launchChromium, openPage } from './support/browser.js';
+import { beforeAll, expect, test } from 'vitest';
 import { IMAGE_FOLDER, NANO_FOLDER } from './support/paths.js';
-import { startServer, type TestServer } from './support/server.js';
+import { SOFTWARE_GPU, TestSite } from './support/test-site.js';
 
 const PICTURES = ['cat', 'pizza'];
 
-let browser: Browser;
-let server: TestServer;
+const site = new TestSite({ args: SOFTWARE_GPU });
 let expected: Float32Array[];
 
 beforeAll(async () => {
-  [browser, server] = await Promise.all([
-    launchChromium(['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader']),
-    startServer(),
-  ]);
   await using embedder = await createEmbedder({ model: NANO_FOLDER });
   expected = await embedder.encodeImages(PICTURES.map((name) => `${IMAGE_FOLDER}/${name}.png`));
 });
 
-afterAll(() => Promise.all([browser?.close(), server?.close()]));
-
 for (const device of ['wasm', 'webgpu'] as const) {
   test(`${device}, worker: false: two models compute, a third loads and one is disposed of, all at once`, async () => {
-    const page = await openPage(browser, server.origin);
+    await using page = await site.open();
     // calls under way at once, counted inside of onnxruntime
     await page.addScriptTag({
       type: 'module',
@@ -70,7 +61,6 @@ for (const device of ['wasm', 'webgpu'] as const) {
       },
       { device, pictures: PICTURES },
     );
-    await page.close();
     expect(calls.all).toBeGreaterThanOrEqual(10);
     expect(calls.most).toBe(1);
     embeddings.forEach((embedding, i) => {

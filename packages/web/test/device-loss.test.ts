@@ -1,26 +1,15 @@
 /** GPUs that go away while a model runs on them, in a real browser: the answer comes all the same, and it is the right one. */
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { launchChromium, openPage } from './support/browser.js';
-import { startServer, type TestServer } from './support/server.js';
+import type { Page } from 'playwright-core';
+import { expect, onTestFinished, test } from 'vitest';
+import { SOFTWARE_GPU, TestSite } from './support/test-site.js';
 
-let browser: Browser;
-let server: TestServer;
-
-beforeAll(async () => {
-  [browser, server] = await Promise.all([
-    launchChromium(['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader']),
-    startServer(),
-  ]);
-});
-
-afterAll(() => Promise.all([browser?.close(), server?.close()]));
+const site = new TestSite({ args: SOFTWARE_GPU });
 
 declare const gpus: { destroy(): void }[];
 
 /** A page that holds every GPU device that is made on its own thread. */
 async function open(): Promise<Page> {
-  const page = await openPage(browser, server.origin);
+  const page = await site.open();
   onTestFinished(() => page.close());
   await page.evaluate(() => {
     const gpus: object[] = [];
@@ -92,7 +81,7 @@ test('the GPU process crashes under a worker', async () => {
     const classifier = await mclip.createClassifier(LABELS, { model: MODEL, device: 'webgpu' });
     Object.assign(globalThis, { classifier });
   });
-  const session = await browser.newBrowserCDPSession();
+  const session = await site.browser.newBrowserCDPSession();
   const classify = () =>
     page.evaluate(() =>
       attempt(() =>

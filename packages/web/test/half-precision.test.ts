@@ -1,24 +1,16 @@
 /** Half-precision model files in wasm: computed in single precision, or as they are where onnxruntime refuses that. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { launchChromium, openPage } from './support/browser.js';
+import { expect, test } from 'vitest';
 import { ROOT } from './support/paths.js';
-import { startServer, type TestServer } from './support/server.js';
+import { TestSite } from './support/test-site.js';
 
 const FOLDER = 'packages/node/test/fixtures/half';
 const { feeds, expected } = JSON.parse(readFileSync(join(ROOT, FOLDER, 'golden.json'), 'utf8')).cases[
   'pixels.common-half-io'
 ];
 
-let browser: Browser;
-let server: TestServer;
-beforeAll(async () => {
-  [browser, server] = await Promise.all([launchChromium(), startServer()]);
-});
-afterAll(() => Promise.all([browser?.close(), server?.close()]));
-
+const site = new TestSite();
 test.each([
   ['pixels.common-half-io', /; fp16 computed as fp32$/, 1e-5],
   [
@@ -27,7 +19,7 @@ test.each([
     2e-3,
   ],
 ] as const)('%s.onnx', async (name, reason, most) => {
-  const page = await openPage(browser, server.origin);
+  await using page = await site.open();
   const plane = 12 * 12;
   const pixels = Array.from({ length: 3 * plane }, (_, i) =>
     Math.round(feeds.pixels.data[(i % 3) * plane + Math.floor(i / 3)] * 255),
@@ -61,5 +53,4 @@ test.each([
   const right: number[] = expected.embeds.data.slice(0, 12);
   const length = Math.hypot(...right);
   embedding.forEach((value, i) => expect(Math.abs(value - right[i]! / length)).toBeLessThan(most));
-  await page.close();
 });

@@ -1,17 +1,14 @@
 /** Pictures that claim to be huge, in Chromium: refused from their header, at once, on a page that goes on. */
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { curiousSvg, hugeByContent, hugeByHeader } from '../../../test/support/image-bombs.js';
-import { launchChromium, openPage } from './support/browser.js';
-import { startServer, type TestServer } from './support/server.js';
+import { TestSite } from './support/test-site.js';
 
-let browser: Browser;
-let server: TestServer;
+const site = new TestSite();
 let page: Page;
 
 beforeAll(async () => {
-  [browser, server] = await Promise.all([launchChromium(), startServer()]);
-  page = await openPage(browser, server.origin);
+  page = await site.open();
   await page.evaluate(async () => {
     Object.assign(globalThis, { embedder: await mclip.createEmbedder({ model: MODEL }) });
   });
@@ -20,7 +17,6 @@ beforeAll(async () => {
 afterAll(async () => {
   // the page has survived all of it
   expect(await embed('/examples/node-classify/images/cat.png')).toMatchObject({ value: 128 });
-  await Promise.all([browser?.close(), server?.close()]);
 });
 
 declare const embedder: Awaited<ReturnType<typeof mclip.createEmbedder>>;
@@ -61,7 +57,7 @@ test.each(await hugeByContent())('%s', async (_, file) => {
 test('an SVG gets nothing from elsewhere', async () => {
   const asked: string[] = [];
   page.on('request', (request) => asked.push(request.url()));
-  const { error, value } = await embed(curiousSvg(server.origin));
+  const { error, value } = await embed(curiousSvg(site.plain.origin));
   if (error === undefined) expect(value).toBe(128);
   else expect(error).toMatchObject({ code: 'IMAGE_DECODE' });
   expect(asked.filter((url) => !url.startsWith('blob:'))).toEqual([]);

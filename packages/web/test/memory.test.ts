@@ -2,29 +2,18 @@
  * Memory of the page and its workers together (JavaScript heaps, buffers, wasm) stays flat, and no worker stays behind.
  * One thread: Chromium cannot measure while onnxruntime's threads sleep.
  */
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { launchChromium, openPage } from './support/browser.js';
-import { startServer, type TestServer } from './support/server.js';
+import type { Page } from 'playwright-core';
+import { expect, onTestFinished, test } from 'vitest';
+import { TestSite } from './support/test-site.js';
 
 const CLASSIFICATIONS = Number(process.env.MCLIP_CLASSIFICATIONS ?? 1000);
 const PARTS = 8;
 
-let browser: Browser;
-let server: TestServer;
-
-beforeAll(async () => {
-  [browser, server] = await Promise.all([
-    // measured at once instead of with the next garbage collection
-    launchChromium(['--enable-blink-features=ForceEagerMeasureMemory']),
-    startServer({ isolated: true }),
-  ]);
-});
-
-afterAll(() => Promise.all([browser?.close(), server?.close()]));
+// memory is measured at once instead of with the next garbage collection
+const site = new TestSite({ args: ['--enable-blink-features=ForceEagerMeasureMemory'] });
 
 async function open(): Promise<Page> {
-  const page = await openPage(browser, server.origin);
+  const page = await site.open({ isolated: true });
   onTestFinished(() => page.close());
   await page.evaluate(() => {
     // not in TypeScript's DOM library

@@ -4,14 +4,13 @@
  * onnxruntime with "Out of bounds memory access" (docs/web.md).
  */
 import { readFile } from 'node:fs/promises';
-import type { ServerResponse } from 'node:http';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { firefox } from './support/firefox.js';
 import type { LaunchedBrowser } from './support/other-browser.js';
 import { IMAGE_FOLDER } from './support/paths.js';
 import { expectSameRanking, type Ranked, rankedByNode } from './support/ranking.js';
-import { startServer, type TestServer } from './support/server.js';
+import { type Files, startServer, type TestServer } from './support/server.js';
 import { webkit } from './support/webkit.js';
 
 const PICTURES = ['cat', 'pizza', 'rocket', 'umbrella'];
@@ -31,10 +30,10 @@ for (const { name, missing, launch } of BROWSERS) {
     let expected: Ranked[][];
 
     beforeAll(async () => {
-      const routes = await pictureRoutes();
+      const files = await pictureFiles();
       [browser, plain, isolated, expected] = await Promise.all([
         launch(),
-        startServer({ routes }),
+        startServer({ files }),
         startServer({ isolated: true }),
         rankedByNode(PICTURES),
       ]);
@@ -145,23 +144,18 @@ for (const { name, missing, launch } of BROWSERS) {
 }
 
 /** The same picture in several formats. */
-async function pictureRoutes() {
+async function pictureFiles(): Promise<Files> {
   const cat = await readFile(`${IMAGE_FOLDER}/cat.png`);
   const opaque = sharp(cat).flatten({ background: '#ffffff' }).resize(300, 200, { fit: 'fill' });
   const upright = await opaque.clone().png().toBuffer();
   const turned = opaque.clone().rotate(270).jpeg({ quality: 95 }).withMetadata({ orientation: 6 });
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 300 200">
     <image width="300" height="200" href="data:image/png;base64,${upright.toString('base64')}"/></svg>`;
-  const files: [path: string, type: string, content: Buffer | string][] = [
-    ['/files/upright.png', 'image/png', upright],
-    ['/files/turned.jpg', 'image/jpeg', await turned.toBuffer()],
-    ['/files/upright.webp', 'image/webp', await opaque.clone().webp({ quality: 95 }).toBuffer()],
-    ['/files/picture.svg', 'image/svg+xml', svg],
-  ];
-  return Object.fromEntries(
-    files.map(([path, type, content]) => [
-      path,
-      (_request: unknown, response: ServerResponse) => void response.setHeader('content-type', type).end(content),
-    ]),
-  );
+  const as = (type: string, content: Buffer<ArrayBuffer> | string) => new Blob([content], { type });
+  return {
+    '/files/upright.png': as('image/png', upright),
+    '/files/turned.jpg': as('image/jpeg', await turned.toBuffer()),
+    '/files/upright.webp': as('image/webp', await opaque.clone().webp({ quality: 95 }).toBuffer()),
+    '/files/picture.svg': as('image/svg+xml', svg),
+  };
 }

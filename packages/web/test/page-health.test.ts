@@ -1,21 +1,11 @@
-/** The page stays smooth. */
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { launchChromium, openPage } from './support/browser.js';
-import { startServer, type TestServer } from './support/server.js';
+import { expect, test } from 'vitest';
+import { TestSite } from './support/test-site.js';
 
-let browser: Browser;
-let server: TestServer;
-
-beforeAll(async () => {
-  [browser, server] = await Promise.all([launchChromium(), startServer()]);
-});
-
-afterAll(() => Promise.all([browser?.close(), server?.close()]));
+const site = new TestSite();
 
 // a busy machine may stop the page itself for so long
 test('classifying in the worker never blocks the page for more than 50 ms', { retry: 2 }, async () => {
-  const page = await openPage(browser, server.origin);
+  await using page = await site.open();
   const longest = await page.evaluate(async () => {
     const classifier = await mclip.createClassifier(LABELS, { model: MODEL });
     const blob = await (await fetch('/examples/node-classify/images/cat.png')).blob();
@@ -33,7 +23,6 @@ test('classifying in the worker never blocks the page for more than 50 ms', { re
     await classifier.dispose();
     return Math.max(0, ...tasks);
   });
-  await page.close();
   console.log(longest === 0 ? 'no task over 50 ms' : `longest task ${longest} ms`);
   expect(longest).toBe(0); // tasks up to 50 ms are not listed
 });

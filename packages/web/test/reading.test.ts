@@ -4,10 +4,11 @@
  */
 import type { Page } from 'playwright-core';
 import sharp from 'sharp';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { preprocessParts } from '../../core/src/image/preprocess-parts.js';
 import { decodeImage as decodeInNode } from '../../node/src/decode-image.js';
-import { type DecodePage, openDecodePage } from './support/decode-page.js';
+import { openDecodePage } from './support/decode-page.js';
+import { TestSite } from './support/test-site.js';
 
 const [WIDTH, HEIGHT] = [532, 388];
 /** Grey levels of 255, after resizing: decoders spread colours differently. */
@@ -18,7 +19,7 @@ const OPTIONS = { maxPixels: 1e7 };
 const ORIENTATIONS = [1, 2, 3, 4, 5, 6, 7, 8];
 const CONFIG = { fit: 'squash', interpolation: 'bilinear', mean: [0, 0, 0], std: [1, 1, 1] } as const;
 
-let decoder: DecodePage;
+const site = new TestSite();
 let page: Page;
 const files: Record<string, Buffer> = {};
 
@@ -35,11 +36,8 @@ beforeAll(async () => {
     .joinChannel(ramp(), { raw: { width: WIDTH, height: HEIGHT, channels: 1 } })
     .png()
     .toBuffer();
-  decoder = await openDecodePage(files);
-  page = decoder.page;
+  page = await openDecodePage(site, files);
 });
-
-afterAll(() => decoder?.close());
 
 type Decoding = Pick<typeof import('../src/decode-image.js'), 'decodeImage'> &
   Pick<typeof import('../../core/src/image/preprocess-parts.js'), 'preprocessParts'>;

@@ -1,11 +1,9 @@
 /** A service worker starts no workers and imports nothing later: as one bundled file it classifies on its own thread. */
 import { build } from 'esbuild';
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { launchChromium, openPage } from './support/browser.js';
+import { expect, test } from 'vitest';
 import { ROOT } from './support/paths.js';
 import { expectSameRanking, rankedByNode } from './support/ranking.js';
-import { startServer, type TestServer } from './support/server.js';
+import { TestSite } from './support/test-site.js';
 
 const SCRIPT = `
 import { createClassifier } from '@mclip/web';
@@ -23,29 +21,19 @@ addEventListener('message', async ({ data, ports: [port] }) => {
   }
 });`;
 
-let browser: Browser;
-let server: TestServer;
-
-beforeAll(async () => {
-  const { outputFiles } = await build({
-    stdin: { contents: SCRIPT, resolveDir: `${ROOT}/bench` },
-    bundle: true,
-    format: 'esm',
-    write: false,
-    tsconfigRaw: {}, // the built packages, not their sources
-    logLevel: 'silent', // the worker's URL is left as it is, and never used here
-  });
-  const script = outputFiles[0]!.contents;
-  const serve = (_request: unknown, response: import('node:http').ServerResponse) =>
-    void response.writeHead(200, { 'content-type': 'text/javascript' }).end(script);
-  [browser, server] = await Promise.all([launchChromium(), startServer({ routes: { '/sw.js': serve } })]);
-}, 120_000);
-
-afterAll(() => Promise.all([browser?.close(), server?.close()]));
+const { outputFiles } = await build({
+  stdin: { contents: SCRIPT, resolveDir: `${ROOT}/bench` },
+  bundle: true,
+  format: 'esm',
+  write: false,
+  tsconfigRaw: {}, // the built packages, not their sources
+  logLevel: 'silent', // the worker's URL is left as it is, and never used here
+});
+const site = new TestSite({ files: { '/sw.js': outputFiles[0]!.text } });
 
 test('a service worker classifies on its own thread, and says so', async () => {
   const names = ['cat', 'dog', 'pizza'];
-  const page = await openPage(browser, server.origin);
+  await using page = await site.open();
   const answer = await page.evaluate(async (names) => {
     await navigator.serviceWorker.register('/sw.js', { type: 'module' });
     const { active } = await navigator.serviceWorker.ready;

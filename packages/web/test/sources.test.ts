@@ -1,45 +1,33 @@
 /** Every kind of image that a browser has gives the same embedding, and stays the caller's. */
 import { readFile } from 'node:fs/promises';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import sharp from 'sharp';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { launchChromium, openPage } from './support/browser.js';
+import { beforeAll, expect, test } from 'vitest';
 import { IMAGE_FOLDER } from './support/paths.js';
-import { startServer, type TestServer } from './support/server.js';
+import { TestSite } from './support/test-site.js';
 
-let browser: Browser;
-let server: TestServer;
+const cat = await readFile(`${IMAGE_FOLDER}/cat.png`);
+const opaque = sharp(cat).flatten({ background: '#ffffff' }).resize(300, 200, { fit: 'fill' });
+const upright = await opaque.clone().jpeg({ quality: 95 }).toBuffer();
+// the same pixels turned left, with the note to turn them right again
+const turned = await opaque.clone().rotate(270).jpeg({ quality: 95 }).withMetadata({ orientation: 6 }).toBuffer();
+const half = await sharp(cat).resize(64, 64).ensureAlpha(0.5).png().toBuffer();
+const files = {
+  '/files/upright.jpg': upright,
+  '/files/turned.jpg': turned,
+  '/files/half.png': half,
+  '/files/half-on-white.png': await sharp(half).flatten({ background: '#ffffff' }).png().toBuffer(),
+  '/files/cat.webp': await opaque.clone().webp({ lossless: true }).toBuffer(),
+  '/files/cat-lossless.png': await opaque.clone().png().toBuffer(),
+  '/files/wide.png': await sharp({ create: { width: 9000, height: 20, channels: 3, background: '#c03020' } })
+    .png()
+    .toBuffer(),
+};
+const site = new TestSite({ args: ['--autoplay-policy=no-user-gesture-required'], files });
 let page: Page;
 
 beforeAll(async () => {
-  const cat = await readFile(`${IMAGE_FOLDER}/cat.png`);
-  const opaque = sharp(cat).flatten({ background: '#ffffff' }).resize(300, 200, { fit: 'fill' });
-  const upright = await opaque.clone().jpeg({ quality: 95 }).toBuffer();
-  // the same pixels turned left, with the note to turn them right again
-  const turned = await opaque.clone().rotate(270).jpeg({ quality: 95 }).withMetadata({ orientation: 6 }).toBuffer();
-  const half = await sharp(cat).resize(64, 64).ensureAlpha(0.5).png().toBuffer();
-  const files: Record<string, Buffer> = {
-    '/files/upright.jpg': upright,
-    '/files/turned.jpg': turned,
-    '/files/half.png': half,
-    '/files/half-on-white.png': await sharp(half).flatten({ background: '#ffffff' }).png().toBuffer(),
-    '/files/cat.webp': await opaque.clone().webp({ lossless: true }).toBuffer(),
-    '/files/cat-lossless.png': await opaque.clone().png().toBuffer(),
-    '/files/wide.png': await sharp({ create: { width: 9000, height: 20, channels: 3, background: '#c03020' } })
-      .png()
-      .toBuffer(),
-  };
-  const routes = Object.fromEntries(
-    Object.entries(files).map(([path, content]) => [
-      path,
-      (_request: unknown, response: import('node:http').ServerResponse) => void response.end(content),
-    ]),
-  );
-  [browser, server] = await Promise.all([
-    launchChromium(['--autoplay-policy=no-user-gesture-required']),
-    startServer({ routes }),
-  ]);
-  page = await openPage(browser, server.origin);
+  page = await site.open();
   await page.evaluate(async () => {
     const embedder = await mclip.createEmbedder({ model: MODEL });
     const inline = await mclip.createEmbedder({ model: MODEL, worker: false });
@@ -47,8 +35,6 @@ beforeAll(async () => {
     Object.assign(globalThis, { embedder, inline, fast });
   });
 });
-
-afterAll(() => Promise.all([browser?.close(), server?.close()]));
 
 declare const embedder: import('@mclip/web').Embedder;
 declare const inline: import('@mclip/web').Embedder;

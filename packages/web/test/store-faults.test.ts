@@ -14,7 +14,7 @@ import {
   page,
   parts,
   sent,
-  server,
+  site,
   size,
 } from './support/faulty-store.js';
 
@@ -49,7 +49,7 @@ test('a tab closed at 90 %: the next one fetches at most 11 %', async () => {
   manifest.graphs.vision.files.w8 = { file: NAME, bytes: null, sha256: null }; // the listing tells
   hub.files.set('mclip.json', Buffer.from(JSON.stringify(manifest)));
   always({ do: 'stall', at: big.length * 0.9 });
-  const other = await openPage(page.context(), server.origin);
+  const other = await openPage(page.context(), site.plain.origin);
   load(other, { stallTimeout: 60_000 }).catch(() => {}); // dies with its page
   await expect.poll(sent, { timeout: 20_000 }).toBeGreaterThan(big.length * 0.89);
   await new Promise((resolve) => setTimeout(resolve, 500)); // until it is written
@@ -160,7 +160,7 @@ test('http: is refused, but from this machine and the own origin', async () => {
 
 test('two pages at once: each file is fetched exactly once', async () => {
   always({ do: 'drip', bytes: Math.ceil(size() / 10), ms: 50 });
-  const other = await openPage(page.context(), server.origin);
+  const other = await openPage(page.context(), site.plain.origin);
   const outcomes = await Promise.all([load(page), load(other)]);
   for (const outcome of outcomes) await expectLoaded(outcome);
   const counts = new Map<string, number>();

@@ -11,7 +11,7 @@ import {
   load,
   NAME,
   page,
-  server,
+  site,
   size,
   stored,
   storedSizes,
@@ -28,7 +28,7 @@ test('a stored file that was changed is fetched again', async () => {
 test('a full quota is a typed error with the sizes, unless old models may go', async () => {
   const devtools = await page.context().newCDPSession(page);
   const setQuota = (quotaSize: number) =>
-    devtools.send('Storage.overrideQuotaForOrigin', { origin: server.origin, quotaSize });
+    devtools.send('Storage.overrideQuotaForOrigin', { origin: site.plain.origin, quotaSize });
   await setQuota(1_500_000);
   const { error } = await load();
   expect(error).toMatchObject({
@@ -94,7 +94,7 @@ test('what is stored is listed, checked and removed, and a download under way is
 
 test('a disk that fills up while a file without a size is fetched', async () => {
   const devtools = await page.context().newCDPSession(page);
-  await devtools.send('Storage.overrideQuotaForOrigin', { origin: server.origin, quotaSize: 900_000 });
+  await devtools.send('Storage.overrideQuotaForOrigin', { origin: site.plain.origin, quotaSize: 900_000 });
   const manifest = JSON.parse(hub.files.get('mclip.json')!.toString());
   manifest.graphs.vision.files.w8 = { file: NAME, bytes: null, sha256: null };
   hub.files.set('mclip.json', Buffer.from(JSON.stringify(manifest)));
@@ -114,7 +114,7 @@ test.each([
     if (!hasCache) Reflect.deleteProperty(globalThis, 'caches');
     if (!hasCache) Object.defineProperty(globalThis, 'caches', { value: undefined });
   }, hasCache);
-  await other.goto(server.origin);
+  await other.goto(site.plain.origin);
   await other.waitForFunction(() => 'mclip' in globalThis);
   faults({ do: 'stall', at: 400_000 }, { do: 'flip', at: 500_000 });
   await expectLoaded(await load(other));

@@ -1,19 +1,13 @@
 /** Live labels from Chromium's fake camera. */
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { launchChromium, openPage } from './support/browser.js';
-import { startServer, type TestServer } from './support/server.js';
+import type { Page } from 'playwright-core';
+import { beforeAll, expect, test } from 'vitest';
+import { TestSite } from './support/test-site.js';
 
-let browser: Browser;
-let server: TestServer;
+const site = new TestSite({ args: ['--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream=fps=60'] });
 let page: Page;
 
 beforeAll(async () => {
-  [browser, server] = await Promise.all([
-    launchChromium(['--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream=fps=60']),
-    startServer(),
-  ]);
-  page = await openPage(browser, server.origin);
+  page = await site.open();
   await page.evaluate(async () => {
     const classifier = await mclip.createClassifier(LABELS, { model: MODEL, preprocessing: 'fast' });
     await classifier.warmup();
@@ -24,8 +18,6 @@ beforeAll(async () => {
     Object.assign(globalThis, { classifier, stream, video });
   });
 });
-
-afterAll(() => Promise.all([browser?.close(), server?.close()]));
 
 declare const classifier: import('@mclip/web').Classifier;
 declare const stream: MediaStream;

@@ -4,6 +4,7 @@
 import type { PortableImage, Runtime } from '../platform.js';
 import { type Fit, scaledSize } from './geometry.js';
 import type { Region } from './region.js';
+import type { RawPixels } from './rgb-image.js';
 
 /** Packed pixels of a part of a picture. */
 export interface PixelPart extends Region {
@@ -22,6 +23,12 @@ export interface PixelReader {
   /** A part that covers the wanted one; its data is valid until the next call. */
   read(wanted: Region): PixelPart | Promise<PixelPart>;
   close?(): void;
+}
+
+/** Raw pixels, as `rawReader` reads them. The code comes when it is needed: most pictures are files. */
+export async function pixelsReader(pixels: RawPixels): Promise<PixelReader> {
+  const { rawReader } = await import('./raw-reader.js');
+  return rawReader(pixels);
 }
 
 /** Decodes a picture that is for a square of `size` pixels, lends it to `use`, and frees it. */

@@ -1,5 +1,7 @@
+/** How files are brought to the CPU: there weights may have to be widened, and can be left where they lie. */
 import { isReference } from '../model/device.js';
 import type { RandomAccess, Session, SessionOptions } from '../platform.js';
+import type { detachWeights as detach } from './detached-weights.js';
 import type { WidenedGraph } from './single-precision.js';
 
 /**
@@ -18,3 +20,9 @@ export async function inSinglePrecision(
   const widened = await import('./create-widened.js');
   return widened.createWidened(options, openFile, create);
 }
+
+/** A graph without its weights, as detached-weights.ts makes it. The code comes when it is needed. */
+export const detachWeights: typeof detach = async (file, name) => {
+  const detached = await import('./detached-weights.js');
+  return detached.detachWeights(file, name);
+};

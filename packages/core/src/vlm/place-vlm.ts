@@ -1,30 +1,23 @@
 /** A captioner's model onto a device that proves itself. */
-import type { ResolvedSettings } from '../configure.js';
 import { autoDevices, type Candidates, type Workload } from '../model/auto-devices.js';
 import type { SelfCheck } from '../model/canary.js';
 import type { Device } from '../model/device.js';
 import { loadOnFirstDevice } from '../model/first-device.js';
-import type { LocatedModel } from '../model/locate.js';
 import { isLossy, loadChecked } from '../model/self-check.js';
-import type { DeviceName, Platform } from '../platform.js';
+import type { DeviceName } from '../platform.js';
 import type { CaptionerOptions } from './captioner-options.js';
 import { chooseVlmDtypes, type VlmDtypes } from './choose-vlm-dtype.js';
 import type { VlmEngine } from './engine.js';
 import { fasterDecoder } from './faster-decoder.js';
+import { type Fetching, fetchVlm } from './fetch-vlm.js';
 import { memoryPlan } from './memory-plan.js';
-import type { VlmManifest } from './vlm-manifest.js';
-import type { FetchedVlm } from './vlm-model.js';
 
-export interface VlmPlacing {
-  platform: Platform;
-  settings: ResolvedSettings;
-  located: LocatedModel<VlmManifest>;
+export interface VlmPlacing extends Fetching {
   options: CaptionerOptions;
   engine: VlmEngine;
   /** Set after a failure while running: the devices that are left, which answer again whatever was found before. */
   candidates?: Candidates;
   startEngine(): Promise<VlmEngine>;
-  fetch(dtypes: VlmDtypes): Promise<FetchedVlm>;
 }
 
 /** Which files are fetched depends on the device. */
@@ -49,7 +42,7 @@ export async function placeVlm(placing: VlmPlacing): Promise<Device> {
     const graphs = await filesOf(placing, dtypes);
     const sizes = graphs.map(({ bytes }, index) => ({ dtype: index === 0 ? dtypes.vision : dtypes.decoder, bytes }));
     const load = async (target: VlmEngine, on: DeviceName, check: SelfCheck | null) => {
-      const files = await placing.fetch(dtypes);
+      const files = await fetchVlm(placing, dtypes);
       const kept = memoryPlan(memory, on, sizes, memoryBytes);
       const numThreads = platform.threads(on, settings).count;
       const loaded = await target.load({ ...files, dtypes, device: on, numThreads, kept, check });

@@ -2,22 +2,16 @@
 import { raceSignal } from '../abort.js';
 import { type ResolvedSettings, resolveSettings } from '../configure.js';
 import { MclipError } from '../errors.js';
-import type { Candidates } from '../model/auto-devices.js';
 import { checkDevice, type Device } from '../model/device.js';
-import { fetchGraph } from '../model/fetch-graph.js';
 import { Host, LostRun, type Restart } from '../model/host.js';
 import { type LocatedModel, locateModel } from '../model/locate.js';
-import type { ManifestFile } from '../model/manifest.js';
-import type { ModelFile, Platform, PortableImage, RuntimeSettings } from '../platform.js';
+import type { Platform, PortableImage, RuntimeSettings } from '../platform.js';
 import { type CaptionerOptions, check, DEFAULT_CAPTIONER, type ViewOptions, viewOf } from './captioner-options.js';
-import { chooseRows, type VlmDtypes, vlmFiles } from './choose-vlm-dtype.js';
-import type { EncodeTimings, Features, VlmEngine, VlmLoadRequest } from './engine.js';
+import type { EncodeTimings, Features, VlmEngine } from './engine.js';
 import { placeVlm } from './place-vlm.js';
 import { RemoteVlmEngine } from './remote-engine.js';
 import { vlmFamily } from './vlm-family.js';
 import type { VlmManifest } from './vlm-manifest.js';
-
-export type FetchedVlm = Pick<VlmLoadRequest, 'vision' | 'decoder' | 'rows' | 'tokenizerJson'>;
 
 export class VlmModel {
   readonly manifest: VlmManifest;
@@ -48,7 +42,7 @@ export class VlmModel {
     const engine = await startEngine();
     try {
       const parts = { platform, settings, located, engine, startEngine };
-      return new VlmModel(parts, await raceSignal(loadOnDevice(parts, options), signal), options);
+      return new VlmModel(parts, await raceSignal(placeVlm({ ...parts, options }), signal), options);
     } catch (error) {
       const disposing = engine.dispose();
       if (!signal?.aborted) await disposing; // loading that is aborted ends unseen
@@ -88,7 +82,7 @@ export class VlmModel {
     const candidates = remaining(this.device, options.device ?? 'auto', platform.autoDevices(), restart);
     const engine = await startEngine();
     try {
-      this.device = await loadOnDevice({ ...this.#parts, engine }, { ...options, signal }, candidates);
+      this.device = await placeVlm({ ...this.#parts, engine, options: { ...options, signal }, candidates });
       this.engine = engine;
       return engine;
     } catch (error) {
@@ -173,53 +167,6 @@ interface Parts {
   located: LocatedModel<VlmManifest>;
   engine: VlmEngine;
   startEngine(): Promise<VlmEngine>;
-}
-
-/** Fetches and loads on the first device that works: the files depend on it. */
-async function loadOnDevice(parts: Parts, options: CaptionerOptions, candidates?: Candidates): Promise<Device> {
-  const fetch = (dtypes: VlmDtypes) => fetchFiles(parts, dtypes, options);
-  return placeVlm({ ...parts, options, fetch, ...(candidates && { candidates }) });
-}
-
-async function fetchFiles(
-  { platform, settings, located }: Parts,
-  dtypes: VlmDtypes,
-  options: CaptionerOptions,
-): Promise<FetchedVlm> {
-  const stop = new AbortController();
-  const signal = options.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, options.signal]);
-  const { manifest } = located;
-  const { tokenizer } = manifest;
-  const rowDtype = chooseRows(manifest);
-  const wanted = vlmFiles(manifest, dtypes);
-  const [visionGraph, decoderGraph, rowFile] = wanted;
-  const { onProgress } = options;
-  const progress =
-    onProgress && import('../model/progress.js').then((progress) => progress.progressOver(located, wanted, onProgress));
-  const fetchFile = (file: ManifestFile): Promise<ModelFile> =>
-    fetchGraph(file, async (one) => {
-      const onBytes = (await progress)?.of(one.file);
-      return platform.fetchFile(await located.locate(one), { settings, signal, onBytes });
-    });
-  const fetchTokenizer = async () => {
-    const at = await located.locate({ file: tokenizer.file, bytes: null, sha256: tokenizer.sha256 });
-    const text = await platform.fetchText(at.url, { ...at, settings, signal, keep: true });
-    if (text === null) throw new MclipError('MODEL_NOT_FOUND', `The manifest's tokenizer does not exist: ${at.url}.`);
-    return text;
-  };
-  const fetchRows = async (): Promise<VlmLoadRequest['rows']> => {
-    const file = await fetchFile(rowFile);
-    return rowDtype === null ? { graph: file } : { file, dtype: rowDtype };
-  };
-  const files = [fetchFile(visionGraph), fetchFile(decoderGraph), fetchRows(), fetchTokenizer()] as const;
-  for (const file of files) file.catch((error) => stop.abort(error)); // one that fails takes the others along
-  try {
-    const [visionFile, decoderFile, rows, tokenizerJson] = await Promise.all(files);
-    return { vision: visionFile, decoder: decoderFile, rows, tokenizerJson };
-  } catch (error) {
-    await Promise.allSettled(files); // nothing is left half written when the caller hears of it
-    throw error;
-  }
 }
 
 /** Imported when asked for: with a worker, its code is the worker's. */

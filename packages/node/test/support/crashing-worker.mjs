@@ -2,7 +2,7 @@
 // message { stop: true }. After { hold: true } pictures are never decoded: a worker that stops in the middle of a run of
 // onnxruntime can take the process along.
 import { parentPort } from 'node:worker_threads';
-import { rawReader, serveClipEncoder } from '@mclip/core/adapter';
+import { pixelsReader, serveClipEncoder } from '@mclip/core/adapter';
 import { InferenceSession } from 'onnxruntime-node';
 import sharp from 'sharp';
 
@@ -12,10 +12,10 @@ const runtime = {
   createSession: (file) => InferenceSession.create(file, { executionProviders: ['cpu'] }),
   async decodeImage(source) {
     if (held) await new Promise(() => {});
-    if (source.kind === 'pixels') return rawReader(source);
+    if (source.kind === 'pixels') return pixelsReader(source);
     const { bytes } = source;
     const { data, info } = await sharp(bytes).removeAlpha().raw().toBuffer({ resolveWithObject: true });
-    return rawReader({ data: new Uint8Array(data), width: info.width, height: info.height, channels: 3 });
+    return pixelsReader({ data: new Uint8Array(data), width: info.width, height: info.height, channels: 3 });
   },
 };
 

@@ -1,19 +1,11 @@
 /** A page with the decoder's source, which the package does not export, and files to decode. */
-import type { ServerResponse } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import type { Browser, Page } from 'playwright-core';
-import { launchChromium, openPage } from './browser.js';
-import { startServer } from './server.js';
+import type { Page } from 'playwright-core';
+import type { TestSite } from './test-site.js';
 
-export interface DecodePage {
-  page: Page;
-  browser: Browser;
-  close(): Promise<void>;
-}
-
-/** The page has `decoding.decodeImage`, `decoding.preprocessParts` and the files under `/files/`. */
-export async function openDecodePage(files: Record<string, Buffer>): Promise<DecodePage> {
+/** The page has `decoding.decodeImage`, `decoding.preprocessParts` and, below `/files/`, what is put there by its name. */
+export async function openDecodePage(site: TestSite, files: Record<string, Buffer>): Promise<Page> {
   const { outputFiles } = await build({
     stdin: {
       contents: `
@@ -26,20 +18,13 @@ export async function openDecodePage(files: Record<string, Buffer>): Promise<Dec
     format: 'esm',
     write: false,
   });
-  const send = (type: string, content: Buffer | string) => (_request: unknown, response: ServerResponse) =>
-    void response.setHeader('content-type', type).end(content);
-  const routes = Object.entries(files).map(([name, content]) => [`/files/${name}`, send('', content)] as const);
-  const [browser, server] = await Promise.all([
-    launchChromium(),
-    startServer({
-      routes: { ...Object.fromEntries(routes), '/decoding.js': send('text/javascript', outputFiles[0]!.text) },
-    }),
-  ]);
-  const page = await openPage(browser, server.origin);
+  site.files['/decoding.js'] = outputFiles[0]!.text;
+  for (const [name, content] of Object.entries(files)) site.files[`/files/${name}`] = content;
+  const page = await site.open();
   await page.addScriptTag({
     type: 'module',
     content: "globalThis.decoding = await import('/decoding.js');",
   });
   await page.waitForFunction(() => 'decoding' in globalThis);
-  return { page, browser, close: async () => void (await Promise.all([browser.close(), server.close()])) };
+  return page;
 }

@@ -1,26 +1,19 @@
 /** A page of Chromium with an empty store, a hub of another origin that does what networks do, and what the tests look at. */
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
+import type { Page } from 'playwright-core';
+import { afterEach, beforeEach, expect } from 'vitest';
 import { type Fault, type Hub, startHub } from '../../../../test/support/hub.js';
-import { launchChromium, openPage } from './browser.js';
-import { startServer, type TestServer } from './server.js';
+import { openPage } from './browser.js';
+import { TestSite } from './test-site.js';
 
 export const NAME = 'vision.w8.onnx';
 
-export let browser: Browser;
-export let server: TestServer;
+export const site = new TestSite();
 export let hub: Hub;
 export let page: Page;
 
-beforeAll(async () => {
-  [browser, server] = await Promise.all([launchChromium(), startServer()]);
-});
-
-afterAll(() => Promise.all([browser?.close(), server?.close()]));
-
 beforeEach(async () => {
   hub = await startHub();
-  page = await openPage(await browser.newContext(), server.origin); // nothing is stored
+  page = await openPage(await site.browser.newContext(), site.plain.origin); // nothing is stored
 });
 
 afterEach(async () => {

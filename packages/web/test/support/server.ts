@@ -3,7 +3,7 @@
  * and a log of what was asked for.
  */
 import { readFile } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 import { NANO_FOLDER, ROOT } from './paths.js';
@@ -35,14 +35,16 @@ const PAGE = `<!doctype html><meta charset="utf-8"><title>test</title><link rel=
 <script type="importmap">${JSON.stringify(IMPORT_MAP)}</script>
 <script type="module" src="/packages/web/test/page/main.js"></script>`;
 
+export type Files = Record<string, string | Uint8Array | Blob>;
+
 export interface ServerOptions {
   /** Send the COOP and COEP headers that make a page cross-origin isolated. */
   isolated?: boolean;
   csp?: string;
   /** Served at '/' instead of the repository with its import map. */
   folder?: string;
-  /** Answers of the test itself, by path. */
-  routes?: Record<string, (request: IncomingMessage, response: ServerResponse) => void>;
+  /** By path, of the test itself. Scripts and Blobs are sent with a type, others without. */
+  files?: Files;
 }
 
 export interface TestServer {
@@ -62,13 +64,19 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
       response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
     }
     if (options.csp !== undefined) response.setHeader('Content-Security-Policy', options.csp);
-    const route = options.routes?.[path];
-    if (route !== undefined) route(request, response);
-    else answer(path, response, options.folder);
+    const file = options.files?.[path];
+    if (file === undefined) answer(path, response, options.folder);
+    else send(path, file, response);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return { origin: `http://localhost:${port}`, log, close: () => closed(server) };
+}
+
+async function send(path: string, file: Files[string], response: ServerResponse): Promise<void> {
+  const type = file instanceof Blob ? file.type : path.endsWith('.js') ? TYPES['.js']! : '';
+  if (type !== '') response.setHeader('content-type', type);
+  response.end(file instanceof Blob ? new Uint8Array(await file.arrayBuffer()) : file);
 }
 
 async function answer(path: string, response: ServerResponse, folder: string | undefined): Promise<void> {
