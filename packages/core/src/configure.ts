@@ -1,4 +1,4 @@
-import { invalid, shown } from './errors.js';
+import { type Checks, checkOptions, SETTINGS } from './options.js';
 
 /** Settings of a process. `configure` sets defaults; every `create*` call takes the same names and wins. */
 export interface Settings {
@@ -49,51 +49,20 @@ let processWide: Settings = {};
  * Sets process-wide defaults. Calls add up; a key given as `undefined` returns to the built-in default. Classifiers
  * that exist already keep what they were made with.
  *
- * @throws {MclipError} `INVALID_ARGUMENT` for a setting of the wrong type, or a number that is not a positive integer.
+ * @throws {MclipError} `INVALID_ARGUMENT` for a setting of the wrong type, or a name that is no option.
  */
 export function configure(settings: Settings): void {
-  checkSettings(settings);
+  checkOptions(settings);
   processWide = { ...processWide, ...pickSettings(settings) };
 }
 
-/** The settings of one call: its own options, else the process-wide ones, else the built-in ones. */
-export function resolveSettings(options: Settings): ResolvedSettings {
-  checkSettings(options);
+/** The settings of one call: its own options, else the process-wide ones, else the built-in ones. @param checks of everything that may be in them */
+export function resolveSettings(options: Settings, checks?: Checks): ResolvedSettings {
+  checkOptions(options, checks);
   return { ...DEFAULTS, ...withoutUndefined(processWide), ...withoutUndefined(pickSettings(options)) };
 }
 
-const isObject = (value: unknown) => typeof value === 'object' && value !== null;
-const isCount = (value: unknown) => Number.isInteger(value) && (value as number) > 0;
-
-type Check = [isValid: (value: unknown) => boolean, expected: string];
-const COUNT: Check = [isCount, 'a positive integer'];
-
-/** Every setting, with a check where a wrong one would fail late and without a name. */
-const CHECKS: Record<keyof Settings, Check | null> = {
-  offline: null,
-  numThreads: COUNT,
-  maxPixels: COUNT,
-  fetch: [(value) => typeof value === 'function', 'a function'],
-  headers: [isObject, 'an object'],
-  hubUrl: [(value) => typeof value === 'string' && value !== '', 'a URL as text'],
-  allowHttp: null,
-  retries: [(value) => value === 0 || isCount(value), 'a whole number'],
-  stallTimeout: COUNT,
-  evict: null,
-  cacheDir: null,
-  wasmPaths: null,
-  workerUrl: null,
-};
-const NAMES = Object.keys(CHECKS) as (keyof Settings)[];
-
-function checkSettings(settings: Settings): void {
-  if (!isObject(settings)) throw invalid(`Settings must be an object, got ${shown(settings)}.`);
-  for (const name of NAMES) {
-    const value = settings[name];
-    const [isValid, expected] = (value !== undefined && CHECKS[name]) || [];
-    if (isValid?.(value) === false) throw invalid(`${name} must be ${expected}, got ${shown(value)}.`);
-  }
-}
+const NAMES = Object.keys(SETTINGS) as (keyof Settings)[];
 
 function pickSettings(options: Settings): Settings {
   return Object.fromEntries(NAMES.filter((name) => name in options).map((name) => [name, options[name]])) as Settings;

@@ -101,6 +101,10 @@ test.each(['numThreads', 'maxPixels'])('%s must be a positive integer', (name) =
 });
 
 test.each([
+  ['offline', 'false'],
+  ['allowHttp', 1],
+  ['evict', null],
+  ['cacheDir', 5],
   ['retries', -1],
   ['retries', 1.5],
   ['stallTimeout', 0],
@@ -114,6 +118,17 @@ test.each([
   const settings = { [name]: value } as unknown as Settings;
   expect(thrown('INVALID_ARGUMENT', () => configure(settings)).message).toContain(`${name} must be`);
   expect(thrown('INVALID_ARGUMENT', () => resolveSettings(settings)).message).toContain(`${name} must be`);
+});
+
+test('a name that is no option is refused, with those that there are', () => {
+  for (const run of [
+    () => configure({ ofline: true } as Settings),
+    () => resolveSettings({ ofline: true } as Settings),
+  ]) {
+    expect(thrown('INVALID_ARGUMENT', run).message).toMatch(
+      /^There is no option 'ofline'; there are offline, numThreads/,
+    );
+  }
 });
 
 test('a refused configure changes nothing', () => {

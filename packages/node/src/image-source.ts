@@ -46,13 +46,23 @@ async function fromLocation(location: string, options: FetchOptions): Promise<Po
     });
     return { kind: 'bytes', bytes: new Uint8Array(await response.arrayBuffer()) };
   }
-  const path = /^file:/i.test(location) ? fileURLToPath(location) : resolve(location);
+  const path = pathOf(location);
   try {
     return { kind: 'bytes', bytes: await readFile(path, { signal: options.signal }) };
   } catch (cause) {
     options.signal?.throwIfAborted();
     const why = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'No such file' : 'Cannot read file';
     throw new MclipError('IMAGE_DECODE', `${why}: ${path}.`, { cause });
+  }
+}
+
+function pathOf(location: string): string {
+  if (location === '') throw new MclipError('INVALID_ARGUMENT', 'The path of an image is an empty text.');
+  if (!/^file:/i.test(location)) return resolve(location);
+  try {
+    return fileURLToPath(location);
+  } catch (cause) {
+    throw new MclipError('INVALID_ARGUMENT', `No file can be at ${location}: ${(cause as Error).message}.`, { cause });
   }
 }
 

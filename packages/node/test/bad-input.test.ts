@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nanoClip } from '@mclip/nano';
-import { type Classifier, createClassifier, MclipError } from '@mclip/node';
+import { type Classifier, createClassifier, createEmbedder, MclipError } from '@mclip/node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { halves, pngClaiming } from './images.js';
 
@@ -51,6 +51,8 @@ test('a header that claims 60000 x 60000', () =>
   expectError(pngClaiming(60000, 60000), 'IMAGE_TOO_LARGE', /maxPixels/));
 test('HEIC', () =>
   expectError(Buffer.from('00000018667479706865696300000000686569636d696631', 'hex'), 'IMAGE_DECODE', /HEIC/));
+test('an empty path', () => expectError('', 'INVALID_ARGUMENT', /path.*empty/));
+test('a file: URL of another machine', () => expectError('file://there/x.png', 'INVALID_ARGUMENT', /file:\/\/there/));
 test('a missing file', () => expectError('/no/such/cat.png', 'IMAGE_DECODE', /No such file.*\/no\/such\/cat\.png/));
 test('a folder', () => expectError(nanoFolder, 'IMAGE_DECODE', /Cannot read/));
 test('NaN pixels', () =>
@@ -129,11 +131,51 @@ test.each([
   ['half a thread', { numThreads: 0.5 }, 'INVALID_ARGUMENT', /numThreads.*0\.5/],
   ['negative pixels', { maxPixels: -1 }, 'INVALID_ARGUMENT', /maxPixels/],
   ['unknown preprocessing', { preprocessing: 'quick' }, 'INVALID_ARGUMENT', /quick/],
+  ['no model after all', { model: null }, 'INVALID_ARGUMENT', /model must be.*null/],
+  ['a flag as text', { offline: 'false' }, 'INVALID_ARGUMENT', /offline must be true or false.*"false"/],
+  ['a number for unknown', { unknown: 0 }, 'INVALID_ARGUMENT', /unknown must be true or false.*0/],
+  ['a number as cache folder', { cacheDir: 5 }, 'INVALID_ARGUMENT', /cacheDir must be.*5/],
+  ['a controller as signal', { signal: new AbortController() }, 'INVALID_ARGUMENT', /signal must be an AbortSignal/],
+  ['progress that cannot be told', { onProgress: true }, 'INVALID_ARGUMENT', /onProgress must be a function/],
+  ['a misspelt name', { template: 'none' }, 'INVALID_ARGUMENT', /no option 'template'.*templates/],
+  ["another library's name", { progress_callback: () => {} }, 'INVALID_ARGUMENT', /progress_callback.*onProgress/],
 ])('%s', async (_name, options, code, message) => {
   await expect(createClassifier(['cat'], { model: nanoClip, ...(options as object) })).rejects.toMatchObject({
     code,
     message: expect.stringMatching(message),
   });
+});
+
+test.each([
+  ['null', null, /Options must be an object, got null/],
+  ['a number', 3, /Options must be an object, got 3/],
+  ['a misspelt name', { topk: 1 }, /no option 'topk'.*topK/],
+  ['a number as text', { topK: '2' }, /topK must be a positive integer, got "2"/],
+  ['a signal that is none', { signal: 5 }, /signal must be an AbortSignal, got 5/],
+])('as options of a call: %s', async (_name, options, message) => {
+  const expected = { code: 'INVALID_ARGUMENT', message: expect.stringMatching(message) };
+  const wrong = options as object;
+  for (const classifier of classifiers) {
+    await expect(classifier.classify(picture, wrong)).rejects.toMatchObject(expected);
+    await expect(classifier.classifyBatch([picture], wrong)).rejects.toMatchObject(expected);
+    await expect(classifier.withLabels(['cat'], wrong)).rejects.toMatchObject(expected);
+    await expect(classifier.warmup(wrong)).rejects.toMatchObject(expected);
+  }
+  await expect(createClassifier(['cat'], wrong)).rejects.toMatchObject(expected);
+  await expect(createEmbedder(wrong)).rejects.toMatchObject(expected);
+  await using embedder = await createEmbedder({ model: nanoClip });
+  await expect(embedder.encodeImage(picture, wrong)).rejects.toMatchObject(expected);
+  await expect(embedder.encodeText('a cat', wrong)).rejects.toMatchObject(expected);
+});
+
+test('options left undefined, and those of other calls, are as if they were not there', async () => {
+  const options = { topK: 1, templates: undefined, device: undefined, signal: undefined, onProgress: undefined };
+  await using classifier = await createClassifier(['strawberry', 'dog'], { model: nanoClip, ...(options as object) });
+  expect(await classifier.classify(picture, { model: nanoClip, ...options } as object)).toHaveLength(1);
+  expect(await classifier.classify(picture, { topK: undefined } as object)).toHaveLength(2);
+  await using careful = await classifier.withLabels(['strawberry'], { unknown: true, templates: 'none' });
+  await using alike = await careful.withLabels(['strawberry'], { unknown: undefined, templates: undefined } as object);
+  expect(await alike.classify(picture)).toEqual(await careful.classify(picture));
 });
 
 test.each([true, false])('a device that is not on this machine (worker: %s)', async (worker) => {

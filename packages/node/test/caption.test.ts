@@ -358,11 +358,16 @@ test.each<[string, object, string]>([
   ['fit', { fit: 'squash' }, 'squash'],
   ['prompt', { prompt: '' }, '""'],
   ['system', { system: 5 }, '5'],
+  ['signal', { signal: new AbortController() }, '{}'],
+  ['Options', null as never, 'null'],
+  ['maxNewToken', { maxNewToken: 5 }, 'maxNewTokens'],
 ])('%s out of range is refused by name and value: %o', async (name, options, shown) => {
   const error: MclipError = await captioner.caption(image(0), options as never).catch((reason) => reason);
   expect(error).toMatchObject({ code: 'INVALID_ARGUMENT' });
   expect(error.message).toContain(name);
   expect(error.message).toContain(shown);
+  const streamed = captioner.stream(image(0), options as never).next();
+  await expect(streamed).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
 });
 
 test('a question longer than the context, another captioner’s image, and options that are none are errors', async () => {
@@ -372,6 +377,11 @@ test('a question longer than the context, another captioner’s image, and optio
   const encoded = await other.encodeImage(image(0));
   await expect(captioner.caption(encoded)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
   await expect(captioner.choose(image(0), 'Which?', [])).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  const tooLong = captioner.choose(image(0), 'Which?', ['yes', 'no '.repeat(20_000)]);
+  await expect(tooLong).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    message: expect.stringMatching(/option has 2\d{4}/),
+  });
   await expect(captioner.caption(Buffer.from('no image'))).rejects.toMatchObject({ code: 'IMAGE_DECODE' });
   expect(await captioner.caption(image(0), { maxNewTokens: 2 })).not.toBe('');
 });

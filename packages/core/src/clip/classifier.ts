@@ -4,6 +4,7 @@
 import { MclipError } from '../errors.js';
 import type { Device } from '../model/device.js';
 import type { OnProgress } from '../model/progress.js';
+import { checkOptions } from '../options.js';
 import type { Platform } from '../platform.js';
 import { embedLabels, type LabelOptions } from './embed-labels.js';
 import { checkLabels, LabelSet } from './label-set.js';
@@ -58,8 +59,9 @@ export class Classifier<ImageInput, Video = AsyncIterable<ImageInput>, Frame = I
     options: ClassifierOptions,
   ): Promise<Classifier<ImageInput, Video, Frame>> {
     if (!(labels instanceof LabelSet)) checkLabels(labels);
+    checkOptions(options);
     if (options.templates !== undefined) await templateList(options.templates); // fail before anything is fetched
-    const spec = options.model ?? (labels instanceof LabelSet ? labels.parts.model : DEFAULT_MODEL);
+    const { model: spec = labels instanceof LabelSet ? labels.parts.model : DEFAULT_MODEL } = options;
     const model = await ClipModel.open(platform, { ...options, model: spec });
     try {
       return await Classifier.#onModel(model, labels, options);
@@ -75,9 +77,6 @@ export class Classifier<ImageInput, Video = AsyncIterable<ImageInput>, Frame = I
     options: LabelOptions & { signal?: AbortSignal; onProgress?: OnProgress },
   ): Promise<Classifier<ImageInput, Video, Frame>> {
     const { scores = model.manifest.scores, unknown = false } = options;
-    if (!['softmax', 'sigmoid', 'similarity'].includes(scores)) {
-      throw new MclipError('INVALID_ARGUMENT', `scores must be softmax, sigmoid or similarity, got '${scores}'.`);
-    }
     const needsNeutral = unknown || (scores === 'sigmoid' && model.manifest.logitBias === null);
     const labelSet =
       labels instanceof LabelSet
@@ -106,8 +105,8 @@ export class Classifier<ImageInput, Video = AsyncIterable<ImageInput>, Frame = I
    * @throws {MclipError} `IMAGE_DECODE`, `IMAGE_TOO_LARGE`, `INVALID_ARGUMENT`, `NETWORK`, `OFFLINE`, `DISPOSED`; or the
    * signal's own reason, at most 50 ms after it aborts.
    */
-  async classify(image: ImageInput, { topK, signal }: ClassifyOptions = {}): Promise<Classification[]> {
-    this.#check(topK);
+  async classify(image: ImageInput, options: ClassifyOptions = {}): Promise<Classification[]> {
+    const { topK, signal } = this.#check(options);
     return this.#rank(await this.#model.encodeImage(image, signal), topK);
   }
 
@@ -121,9 +120,9 @@ export class Classifier<ImageInput, Video = AsyncIterable<ImageInput>, Frame = I
   /** Every image of a source of any length, in order, with a few under way at once and bounded memory. */
   async *classifyStream(
     images: Iterable<ImageInput> | AsyncIterable<ImageInput>,
-    { topK, signal, onError }: StreamOptions = {},
+    options: StreamOptions = {},
   ): AsyncGenerator<{ index: number; results: Classification[] }, void, undefined> {
-    this.#check(topK);
+    const { topK, signal, onError } = this.#check(options);
     const classifyOne = async (image: ImageInput, index: number, stop: AbortSignal) => {
       try {
         return { index, results: await this.classify(image, { ...(topK && { topK }), signal: stop }) };
@@ -147,12 +146,12 @@ export class Classifier<ImageInput, Video = AsyncIterable<ImageInput>, Frame = I
    */
   async *watch(
     video: Video,
-    { topK, signal }: ClassifyOptions = {},
+    options: ClassifyOptions = {},
   ): AsyncGenerator<Watched<Frame, Classification[]>, void, undefined> {
-    this.#check(topK);
+    const { topK, signal } = this.#check(options);
     signal?.throwIfAborted();
     const classifyFrame = async (frame: Frame) => {
-      this.#check();
+      this.#check({});
       return this.#rank(await this.#model.encodeImage(frame, signal), topK);
     };
     const watching = await import('./watch.js');
@@ -164,16 +163,17 @@ export class Classifier<ImageInput, Video = AsyncIterable<ImageInput>, Frame = I
     labels: readonly string[] | LabelSet,
     options: LabelOptions & { signal?: AbortSignal; onProgress?: OnProgress } = {},
   ): Promise<Classifier<ImageInput, Video, Frame>> {
-    this.#check();
+    this.#check(options);
     if (!(labels instanceof LabelSet)) checkLabels(labels);
-    const inherited: LabelOptions = {
-      templates: this.#labelSet.parts.templates,
-      scores: this.#scores,
-      unknown: this.#unknown,
-    };
+    const {
+      templates = this.#labelSet.parts.templates,
+      scores = this.#scores,
+      unknown = this.#unknown,
+      ...loading
+    } = options;
     const model = this.#model.retain();
     try {
-      return await Classifier.#onModel(model, labels, { ...inherited, ...options });
+      return await Classifier.#onModel(model, labels, { templates, scores, unknown, ...loading });
     } catch (error) {
       await model.release();
       throw error;
@@ -186,8 +186,8 @@ export class Classifier<ImageInput, Video = AsyncIterable<ImageInput>, Frame = I
   }
 
   /** Runs the model once, so that the first picture is not slower than the next. */
-  async warmup({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
-    this.#check();
+  async warmup(options: { signal?: AbortSignal } = {}): Promise<void> {
+    const { signal } = this.#check(options);
     await this.#model.warmup(signal);
   }
 
@@ -202,11 +202,10 @@ export class Classifier<ImageInput, Video = AsyncIterable<ImageInput>, Frame = I
     return this.dispose();
   }
 
-  #check(topK?: number): void {
+  #check<T extends object>(options: T): T {
     if (this.#disposed) throw new MclipError('DISPOSED', 'This classifier was disposed; create another one.');
-    if (topK !== undefined && !(Number.isInteger(topK) && topK > 0)) {
-      throw new MclipError('INVALID_ARGUMENT', `topK must be a positive integer, got ${String(topK)}.`);
-    }
+    checkOptions(options);
+    return options;
   }
 
   #rank(imageEmbedding: Float32Array, topK: number = Infinity): Classification[] {

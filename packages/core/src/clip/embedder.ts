@@ -2,6 +2,7 @@
 import { MclipError } from '../errors.js';
 import type { Device } from '../model/device.js';
 import type { OnProgress } from '../model/progress.js';
+import { checkOptions } from '../options.js';
 import type { Platform } from '../platform.js';
 import { ClipModel } from './model.js';
 import type { ModelOptions } from './model-options.js';
@@ -43,14 +44,14 @@ export class Embedder<ImageInput> {
   }
 
   /** [dim], L2-normalised. Throws as `Classifier.classify` does. */
-  async encodeImage(image: ImageInput, { signal }: EncodeOptions = {}): Promise<Float32Array> {
-    this.#check();
+  async encodeImage(image: ImageInput, options: EncodeOptions = {}): Promise<Float32Array> {
+    const { signal } = this.#check(options);
     return this.#model.encodeImage(image, signal);
   }
 
   /** One [dim] vector per image, all views of one [images, dim] buffer. */
-  async encodeImages(images: Iterable<ImageInput>, { signal }: EncodeOptions = {}): Promise<Float32Array[]> {
-    this.#check();
+  async encodeImages(images: Iterable<ImageInput>, options: EncodeOptions = {}): Promise<Float32Array[]> {
+    const { signal } = this.#check(options);
     const rows: Float32Array[] = [];
     const encode = (image: ImageInput, _index: number, stop: AbortSignal) => this.#model.encodeImage(image, stop);
     const { mapInOrder } = await import('./in-order.js');
@@ -70,7 +71,7 @@ export class Embedder<ImageInput> {
     texts: readonly string[],
     options: EncodeOptions & { onProgress?: OnProgress } = {},
   ): Promise<Float32Array[]> {
-    this.#check();
+    this.#check(options);
     if (!Array.isArray(texts)) throw new MclipError('INVALID_ARGUMENT', `texts must be a list, got ${typeof texts}.`);
     for (const [index, text] of texts.entries()) {
       if (typeof text !== 'string') {
@@ -82,8 +83,8 @@ export class Embedder<ImageInput> {
   }
 
   /** Loads what is not loaded yet and runs the vision tower once. */
-  async warmup({ signal }: EncodeOptions = {}): Promise<void> {
-    this.#check();
+  async warmup(options: EncodeOptions = {}): Promise<void> {
+    const { signal } = this.#check(options);
     await this.#model.load(['vision', 'text'], { signal });
     await this.#model.warmup(signal);
   }
@@ -104,7 +105,9 @@ export class Embedder<ImageInput> {
     return Array.from({ length: embeddings.length / dim }, (_, row) => embeddings.subarray(row * dim, (row + 1) * dim));
   }
 
-  #check(): void {
+  #check<T extends object>(options: T): T {
     if (this.#disposed) throw new MclipError('DISPOSED', 'This embedder was disposed; create another one.');
+    checkOptions(options);
+    return options;
   }
 }

@@ -83,7 +83,10 @@ export class LabelSet {
 /** @throws {MclipError} `INVALID_ARGUMENT` for no labels, or one that is empty, repeated or not a string. */
 export function checkLabels(labels: unknown): asserts labels is readonly string[] {
   if (!Array.isArray(labels) || labels.length === 0) {
-    throw new MclipError('INVALID_ARGUMENT', `labels must be a non-empty list of strings, got ${shown(labels)}.`);
+    throw new MclipError(
+      'INVALID_ARGUMENT',
+      `labels must be a LabelSet or a non-empty list of strings, got ${shown(labels)}.`,
+    );
   }
   const firstIndex = new Map<string, number>();
   for (const [index, label] of labels.entries()) {

@@ -45,6 +45,7 @@ export class ClipModel {
    * @throws {MclipError} `MODEL_NOT_FOUND`, `MODEL_CORRUPT`, `OFFLINE`, `NETWORK`, `INVALID_ARGUMENT`, `DEVICE_UNAVAILABLE`
    */
   static async open(platform: Platform, options: ModelOptions): Promise<ClipModel> {
+    const settings = resolveSettings(options);
     const {
       model = DEFAULT_MODEL,
       device = 'auto',
@@ -54,10 +55,6 @@ export class ClipModel {
       signal,
     } = options;
     signal?.throwIfAborted();
-    const settings = resolveSettings(options);
-    if (preprocessing !== 'exact' && preprocessing !== 'fast') {
-      throw new MclipError('INVALID_ARGUMENT', `preprocessing must be 'exact' or 'fast', got '${preprocessing}'.`);
-    }
     checkDevice(platform, device);
     const located = await raceSignal(locateModel(platform, model, clipFamily, { settings, signal }), signal);
     const dtypes = {

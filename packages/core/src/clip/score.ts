@@ -7,10 +7,10 @@ import { MclipError } from '../errors.js';
  * @throws {MclipError} `INVALID_ARGUMENT` for different dimensions or a zero or non-finite vector.
  */
 export function similarity(a: Float32Array, b: Float32Array): number {
-  if (a.length !== b.length || a.length === 0) {
+  if (!a?.length || a.length !== b?.length) {
     throw new MclipError(
       'INVALID_ARGUMENT',
-      `similarity needs two embeddings of one model, got ${a.length} and ${b.length} dimensions.`,
+      `similarity needs two embeddings of one model, got ${a?.length} and ${b?.length} dimensions.`,
     );
   }
   let dot = 0;

@@ -4,6 +4,7 @@ import { MclipError, shown } from '../errors.js';
 import type { ModelSpec } from '../model/locate.js';
 import type { Dtype } from '../model/manifest.js';
 import type { OnProgress } from '../model/progress.js';
+import { type Checks, COUNT, isCount, OPTIONS, oneOf, TEXT } from '../options.js';
 import type { DeviceName } from '../platform.js';
 import type { VlmFit } from './engine.js';
 import type { GenerationOptions } from './generation.js';
@@ -69,29 +70,41 @@ export interface CaptionOptions extends ViewOptions, AnswerOptions {
   system?: string;
 }
 
-/** @throws {MclipError} `INVALID_ARGUMENT` with the name, the value and what was expected. */
-export function generationOptions(options: AnswerOptions): GenerationOptions {
-  const {
-    maxNewTokens = 128,
-    temperature = 0,
-    topK = 0,
-    topP = 1,
-    minP = 0,
-    repetitionPenalty = 1,
-    seed = 0,
-  } = options;
-  const { stop = [] } = options;
+const isNumber = (value: unknown, least: number, most = Infinity) =>
+  Number.isFinite(value) && (value as number) >= least && (value as number) <= most;
+const isStop = (value: unknown) => TEXT[0](value) || (Array.isArray(value) && value.every(TEXT[0]));
+
+/** What the options of captioners and of their answers must be. */
+export const CAPTION_OPTIONS: Checks = {
+  ...OPTIONS,
+  memory: oneOf('auto', 'low', 'high'),
+  resolution: null, // the model's own sizes
+  fit: oneOf('pad', 'crop'),
+  prompt: TEXT,
+  system: TEXT,
+  maxNewTokens: COUNT,
+  temperature: [(value) => isNumber(value, 0), '0 or a positive number'],
+  topK: [(value) => value === 0 || isCount(value), '0 or a positive integer'],
+  topP: [(value) => isNumber(value, Number.MIN_VALUE, 1), 'above 0 and at most 1'],
+  minP: [(value) => isNumber(value, 0, 1), 'from 0 to 1'],
+  repetitionPenalty: [(value) => isNumber(value, Number.MIN_VALUE), 'above 0'],
+  seed: [Number.isSafeInteger, 'an integer'],
+  stop: [isStop, 'strings that are not empty'],
+  everyMs: [(value) => isNumber(value, 0), '0 or a positive number of milliseconds'],
+};
+
+/** Checked options, with what was left out. */
+export function generationOptions({
+  maxNewTokens = 128,
+  temperature = 0,
+  topK = 0,
+  topP = 1,
+  minP = 0,
+  repetitionPenalty = 1,
+  seed = 0,
+  stop = [],
+}: AnswerOptions): GenerationOptions {
   const stops = typeof stop === 'string' ? [stop] : stop;
-  const isCount = (value: number) => Number.isSafeInteger(value) && value >= 0;
-  check(isCount(maxNewTokens) && maxNewTokens > 0, 'maxNewTokens', maxNewTokens, 'a positive integer');
-  check(Number.isFinite(temperature) && temperature >= 0, 'temperature', temperature, '0 or a positive number');
-  check(isCount(topK), 'topK', topK, '0 or a positive integer');
-  check(topP > 0 && topP <= 1, 'topP', topP, 'above 0 and at most 1');
-  check(minP >= 0 && minP <= 1, 'minP', minP, 'from 0 to 1');
-  check(Number.isFinite(repetitionPenalty) && repetitionPenalty > 0, 'repetitionPenalty', repetitionPenalty, 'above 0');
-  check(Number.isSafeInteger(seed), 'seed', seed, 'an integer');
-  const isStop = (string: unknown) => typeof string === 'string' && string !== '';
-  check(Array.isArray(stops) && stops.every(isStop), 'stop', stop, 'strings that are not empty');
   return { maxNewTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop: stops };
 }
 
@@ -104,13 +117,12 @@ export function viewOf({ resolution, fit }: ViewOptions, { image }: VlmManifest)
     resolution,
     `one of ${image.sizes.join(', ')}, the sides this model takes`,
   );
-  check(fit === undefined || fit === 'pad' || fit === 'crop', 'fit', fit, "'pad' or 'crop'");
   return { size, fit: fit ?? (image.fit === 'crop' ? 'crop' : 'pad') };
 }
 
 /** @throws {MclipError} `INVALID_ARGUMENT` */
 export function checkText(name: string, value: unknown): void {
-  check(typeof value === 'string' && value !== '', name, value, 'a text that is not empty');
+  check(TEXT[0](value), name, value, TEXT[1]);
 }
 
 export function check(holds: boolean, name: string, value: unknown, expected: string): void {

@@ -3,9 +3,11 @@ import { raceSignal } from '../abort.js';
 import { MclipError } from '../errors.js';
 import type { Device } from '../model/device.js';
 import { canBeReadAgain } from '../model/host.js';
+import { checkOptions } from '../options.js';
 import type { Platform } from '../platform.js';
 import { type Caption, captionOf } from './caption-result.js';
 import {
+  CAPTION_OPTIONS,
   type CaptionerOptions,
   type CaptionOptions,
   check,
@@ -80,8 +82,12 @@ export class Captioner<ImageInput, Video = AsyncIterable<ImageInput>, Frame = Im
    * As `caption`, piece by piece while it is written. Each piece is whole characters, and all in a row are the
    * caption. Leaving the loop stops the model.
    */
-  stream(image: ImageInput | EncodedImage, options: CaptionOptions = {}): AsyncGenerator<string, void, undefined> {
-    return textStream((onText, signal) => this.#answer(image, { ...options, signal }, onText), options.signal);
+  async *stream(
+    image: ImageInput | EncodedImage,
+    options: CaptionOptions = {},
+  ): AsyncGenerator<string, void, undefined> {
+    this.#check(options);
+    yield* textStream((onText, signal) => this.#answer(image, { ...options, signal }, onText), options.signal);
   }
 
   /** As `caption`, with everything that is known about it. */
@@ -91,16 +97,15 @@ export class Captioner<ImageInput, Video = AsyncIterable<ImageInput>, Frame = Im
 
   /** Looks at the image once, for many questions. The result is accepted wherever an image is. */
   async encodeImage(image: ImageInput, options: ViewOptions = {}): Promise<EncodedImage> {
-    this.#check();
+    this.#check(options);
     const encode = this.#taking(image, options);
     return this.#model.run(encode, () => canBeReadAgain(image));
   }
 
   /** A conversation about one image; every turn takes in its own words only. Nothing happens before the first one. */
   chat(image: ImageInput | EncodedImage, options: ViewOptions & { system?: string } = {}): Chat {
-    this.#check();
+    this.#check(options);
     const { system = this.#model.manifest.prompt.system } = options;
-    checkText('system', system);
     const ownsImage = !(image instanceof EncodedImage);
     const encode = ownsImage ? () => this.encodeImage(image, options) : async () => image;
     return new Chat(this.#model, encode, { system, ownsImage });
@@ -116,7 +121,7 @@ export class Captioner<ImageInput, Video = AsyncIterable<ImageInput>, Frame = Im
     options: readonly string[],
     settings: ViewOptions & { system?: string } = {},
   ): Promise<Choice[]> {
-    this.#check();
+    this.#check(settings);
     checkText('question', question);
     const isOption = (option: unknown) => typeof option === 'string' && option !== '';
     check(
@@ -145,10 +150,10 @@ export class Captioner<ImageInput, Video = AsyncIterable<ImageInput>, Frame = Im
    */
   async *watch(
     video: Video,
-    { everyMs = 0, ...options }: CaptionOptions & { everyMs?: number } = {},
+    settings: CaptionOptions & { everyMs?: number } = {},
   ): AsyncGenerator<WatchedCaption<Frame>, void, undefined> {
-    this.#check();
-    check(everyMs >= 0 && Number.isFinite(everyMs), 'everyMs', everyMs, '0 or a positive number of milliseconds');
+    this.#check(settings);
+    const { everyMs = 0, ...options } = settings;
     const signal = this.#model.until(options.signal);
     signal.throwIfAborted();
     const captionFrame = (frame: Frame) => this.caption(frame as unknown as ImageInput, { ...options, signal });
@@ -163,7 +168,9 @@ export class Captioner<ImageInput, Video = AsyncIterable<ImageInput>, Frame = Im
   }
 
   /** Runs the model once, so that the first picture is not slower than the next. */
-  async warmup({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+  async warmup(options: { signal?: AbortSignal } = {}): Promise<void> {
+    this.#check(options);
+    const { signal } = options;
     const grey = { data: new Uint8Array(3 * 8 * 8).fill(128), width: 8, height: 8, channels: 3 };
     const resolution = this.#model.manifest.image.sizes[0]!;
     await this.caption(grey as ImageInput, { resolution, maxNewTokens: 1, ...(signal && { signal }) });
@@ -186,11 +193,9 @@ export class Captioner<ImageInput, Video = AsyncIterable<ImageInput>, Frame = Im
     onText: ((delta: string) => void) | null,
   ): Promise<Caption> {
     const start = performance.now();
-    this.#check();
+    this.#check(options);
     const { caption, system: ownSystem } = this.#model.manifest.prompt;
     const { prompt = caption, system = ownSystem } = options;
-    checkText('prompt', prompt);
-    checkText('system', system);
     const request = { chat: null, system, question: prompt, options: generationOptions(options) };
     const signal = this.#model.until(options.signal);
     const spoken = onText && new Spoken(onText);
@@ -233,7 +238,8 @@ export class Captioner<ImageInput, Video = AsyncIterable<ImageInput>, Frame = Im
     return async (before) => new EncodedImage(this.#model, await encode(before));
   }
 
-  #check(): void {
+  #check(options: object): void {
     if (this.#disposed) throw new MclipError('DISPOSED', 'This captioner was disposed; create another one.');
+    checkOptions(options, CAPTION_OPTIONS);
   }
 }

@@ -1,8 +1,9 @@
 /** A conversation about one image. What was said stays in the model's cache: a turn costs its own words only. */
 import { raceSignal } from '../abort.js';
 import { MclipError } from '../errors.js';
+import { checkOptions } from '../options.js';
 import { type Caption, captionOf } from './caption-result.js';
-import { type AnswerOptions, checkText, generationOptions } from './captioner-options.js';
+import { type AnswerOptions, CAPTION_OPTIONS, checkText, generationOptions } from './captioner-options.js';
 import type { EncodedImage } from './encoded-image.js';
 import type { Turn } from './engine.js';
 import { Spoken, told } from './spoken.js';
@@ -46,8 +47,9 @@ export class Chat {
   }
 
   /** As `ask`, piece by piece while it is written. Leaving the loop is as aborting. */
-  stream(question: string, options: AnswerOptions = {}): AsyncGenerator<string, void, undefined> {
-    return textStream((onText, signal) => this.#turn(question, { ...options, signal }, onText), options.signal);
+  async *stream(question: string, options: AnswerOptions = {}): AsyncGenerator<string, void, undefined> {
+    checkOptions(options, CAPTION_OPTIONS);
+    yield* textStream((onText, signal) => this.#turn(question, { ...options, signal }, onText), options.signal);
   }
 
   /** As `ask`, with everything that is known about the answer. */
@@ -69,6 +71,7 @@ export class Chat {
 
   async #turn(question: string, options: AnswerOptions, onText: ((delta: string) => void) | null): Promise<Caption> {
     checkText('question', question);
+    checkOptions(options, CAPTION_OPTIONS);
     const generation = generationOptions(options);
     const ends = this.#disposing.signal;
     const signal = this.#model.until(options.signal === undefined ? ends : AbortSignal.any([options.signal, ends]));

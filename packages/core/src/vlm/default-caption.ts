@@ -1,6 +1,7 @@
 import { raceSignal } from '../abort.js';
+import { checkOptions } from '../options.js';
 import type { Captioner } from './captioner.js';
-import type { CaptionOptions } from './captioner-options.js';
+import { CAPTION_OPTIONS, type CaptionOptions } from './captioner-options.js';
 
 /** `caption(image)` without a captioner in hand. */
 export interface DefaultCaption<ImageInput> {
@@ -15,6 +16,7 @@ export function defaultCaption<ImageInput>(
 ): DefaultCaption<ImageInput> {
   let captioner: ReturnType<typeof create> | null = null;
   const caption = async (image: ImageInput, options: CaptionOptions = {}) => {
+    checkOptions(options, CAPTION_OPTIONS);
     options.signal?.throwIfAborted();
     if (captioner === null) {
       captioner = create();

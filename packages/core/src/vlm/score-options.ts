@@ -1,10 +1,12 @@
 /** How likely each of several answers is, from one shared prompt: the sum of its tokens' log-probabilities and its end's. */
+import { MclipError } from '../errors.js';
 import { type LanguageModel, logitsAfter, prefill } from './generation.js';
 import type { KvCache } from './kv-cache.js';
 
 /**
  * @param options ids of each answer, the end of the answer included
  * @returns natural logarithms, in the order of `options`
+ * @throws {MclipError} `INVALID_ARGUMENT` for an option that the context has no room for
  */
 export async function optionLogProbabilities(
   model: LanguageModel,
@@ -15,6 +17,14 @@ export async function optionLogProbabilities(
 ): Promise<number[]> {
   const first = await prefill(model, prompt, start, 0, signal);
   try {
+    const room = model.contextLength - first.cache.length;
+    const longest = Math.max(...options.map(({ length }) => length));
+    if (longest > room) {
+      throw new MclipError(
+        'INVALID_ARGUMENT',
+        `An option has ${longest} tokens, and the model takes ${room} after this question; shorten one of them.`,
+      );
+    }
     const scores: number[] = [];
     for (const ids of options) scores.push(await answerLogProbability(model, first, ids, signal));
     return scores;

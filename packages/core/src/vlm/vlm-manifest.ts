@@ -74,6 +74,7 @@ const MAX_ROWS = 4_194_304;
 /** @throws {MclipError} `MODEL_CORRUPT`, naming the field, its value and what was expected. */
 export function parseVlmManifest(json: unknown, origin = 'mclip.json'): VlmManifest {
   const read = manifestReader(json, origin);
+  const task = read.field('task').oneOf(['vlm']); // first: another task's manifest lacks everything
   const tokenizer = read.field('text').field('tokenizer');
   const decoder = read.field('decoder');
   const prompt = read.field('prompt');
@@ -87,7 +88,7 @@ export function parseVlmManifest(json: unknown, origin = 'mclip.json'): VlmManif
     read.field('embedding').fail('a table of rows, or graphs.embed in its place');
   return {
     name: read.field('name').string(),
-    task: read.field('task').oneOf(['vlm']),
+    task,
     licence: parseLicence(read.field('licence')),
     image: parseVlmImage(read.field('image')),
     tokenizer: {

@@ -6,7 +6,13 @@ import { checkDevice, type Device } from '../model/device.js';
 import { Host, LostRun, type Restart } from '../model/host.js';
 import { type LocatedModel, locateModel } from '../model/locate.js';
 import type { Platform, PortableImage, RuntimeSettings } from '../platform.js';
-import { type CaptionerOptions, check, DEFAULT_CAPTIONER, type ViewOptions, viewOf } from './captioner-options.js';
+import {
+  CAPTION_OPTIONS,
+  type CaptionerOptions,
+  DEFAULT_CAPTIONER,
+  type ViewOptions,
+  viewOf,
+} from './captioner-options.js';
 import type { EncodeTimings, Features, VlmEngine } from './engine.js';
 import { placeVlm } from './place-vlm.js';
 import { RemoteVlmEngine } from './remote-engine.js';
@@ -28,10 +34,9 @@ export class VlmModel {
 
   /** @throws {MclipError} as `createCaptioner` */
   static async open(platform: Platform, options: CaptionerOptions): Promise<VlmModel> {
-    const { model = DEFAULT_CAPTIONER, device = 'auto', memory = 'auto', worker = true, signal } = options;
+    const settings = resolveSettings(options, CAPTION_OPTIONS);
+    const { model = DEFAULT_CAPTIONER, device = 'auto', worker = true, signal } = options;
     signal?.throwIfAborted();
-    const settings = resolveSettings(options);
-    check(['auto', 'low', 'high'].includes(memory), 'memory', memory, "'auto', 'low' or 'high'");
     checkDevice(platform, device);
     const located = await raceSignal(locateModel(platform, model, vlmFamily, { settings, signal }), signal);
     const runtimeSettings = platform.runtimeSettings(settings);

@@ -59,7 +59,7 @@ function open(options: ModelOptions, manifest: object = largeManifest(), broken:
 }
 
 test.each<[ModelOptions, string]>([
-  [{ preprocessing: 'quick' as 'fast' }, "'quick'"],
+  [{ preprocessing: 'quick' as 'fast' }, '"quick"'],
   [{ dtype: 'q4' }, "vision graph with dtype 'q4'; it has fp32, w8"],
   [{ dtype: { vision: 'w8', text: 'fp32' } }, "text graph with dtype 'fp32'; it has w8"],
   [{ dtype: 'int3' as 'q4' }, "'int3'"],

@@ -35,6 +35,11 @@ function changed(path: string, value: unknown): unknown {
   return json;
 }
 
+test("another task's manifest is told as such", () => {
+  const clip = { mclip: 1, task: 'clip', name: 'x' };
+  expect(thrown('MODEL_CORRUPT', () => parseVlmManifest(clip)).message).toMatch(/task must be vlm, got "clip"/);
+});
+
 test('defaults are filled, sizes sorted, external weights kept', () => {
   const parsed = parseVlmManifest(manifest());
   expect(parsed.image).toMatchObject({ fit: 'pad', sizes: [128, 256], patch: 64 });
