@@ -35,7 +35,11 @@ const USES = {
   'a GPU': ['gpu', 'gpu-facts'],
   'a stream of pictures': ['in-order'],
 };
-const CAPTION_USES = { ...USES, 'embeddings in a graph': ['graph-rows'] };
+const CAPTION_USES = {
+  ...USES,
+  'embeddings in a graph': ['graph-rows'],
+  'an 8-bit decoder in wasm': ['create-in-strips'],
+};
 const jpeg = await sharp(join(root, 'examples/node-classify/images/cat.png'))
   .flatten({ background: '#fff' })
   .jpeg()

@@ -12,7 +12,7 @@ export { checkPixelCount, portablePixels } from './image/portable-pixels.js';
 export type { Region } from './image/region.js';
 export type { RawPixels } from './image/rgb-image.js';
 export { availability } from './model/availability.js';
-export { detachWeights, inSinglePrecision } from './onnx/on-cpu.js';
+export { detachWeights, inFastestForm } from './onnx/on-cpu.js';
 export type * from './platform.js';
 export type * from './store/backend.js';
 export { modelStore } from './store/model-store.js';

@@ -49,7 +49,7 @@ export interface SessionOptions {
   device: DeviceName;
   /** CPU and wasm threads. */
   numThreads: number;
-  /** Of the file: on CPU and wasm one in half precision is made to compute in single precision. */
+  /** Of the file, which is made into what the device computes faster (onnx/on-cpu.ts). */
   dtype?: Dtype;
   /** Told how such a file is computed, and why not faster. */
   onNote?: (note: string) => void;

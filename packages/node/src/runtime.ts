@@ -2,13 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve, sep } from 'node:path';
 import { MclipError } from '@mclip/core';
-import {
-  inSinglePrecision,
-  type ModelFile,
-  type Runtime,
-  type Session,
-  type SessionOptions,
-} from '@mclip/core/adapter';
+import { inFastestForm, type ModelFile, type Runtime, type Session, type SessionOptions } from '@mclip/core/adapter';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { decodeImage } from './decode-image.js';
 import { detachedGraph } from './detached-graph.js';
@@ -36,7 +30,7 @@ async function createSession(file: ModelFile, wanted: SessionOptions): Promise<S
     const fromGraph = (graph: Uint8Array, weights: InferenceSession.SessionOptions) =>
       InferenceSession.create(graph, { ...options, ...weights });
     const inFile = detached && { extra: { session: { [FOLDER_OF_WEIGHTS]: detached.folder } } };
-    const session = (await inSinglePrecision(
+    const session = (await inFastestForm(
       wanted,
       async () => (detached ? bytesAsFile(detached.graph) : openFile(path)),
       async (widened) => {

@@ -1,7 +1,7 @@
 /** The computing half in browsers: sessions on onnxruntime-web. Its plain wasm build unless WebGPU is asked for. */
 // not from '@mclip/core': the worker would carry all of it
 import {
-  inSinglePrecision,
+  inFastestForm,
   MclipError,
   type ModelFile,
   type Runtime,
@@ -46,7 +46,7 @@ async function createSession(file: ModelFile, options: SessionOptions, settings:
   const onGpu =
     device === 'webgpu' ? (options.keepOnDevice ?? []).map((output) => [output, 'gpu-buffer'] as const) : [];
   try {
-    const session = await inSinglePrecision(
+    const session = await inFastestForm(
       options,
       () => openFile(file),
       async (widened) => {

@@ -1,13 +1,14 @@
 /** Of a half-precision file the fastest session that onnxruntime takes: of the widened graph, else of the file. */
-import { MclipError } from '../errors.js';
 import type { RandomAccess, Session, SessionOptions } from '../platform.js';
 import { halfTower } from './half-tower.js';
-import { IS_SINGLE, toSinglePrecision, type WidenedGraph } from './single-precision.js';
+import type { Create } from './on-cpu.js';
+import { isRefusal } from './refusal.js';
+import { IS_SINGLE, toSinglePrecision } from './single-precision.js';
 
 export async function createWidened(
   { dtype, onNote }: SessionOptions,
   openFile: () => Promise<RandomAccess>,
-  create: (graph: WidenedGraph | null) => Promise<Session>,
+  create: Create,
 ): Promise<Session> {
   let widened = await widenedOf(await openFile());
   let why = 'unchanged' in widened ? widened.unchanged : null;
@@ -34,10 +35,4 @@ async function widenedOf(file: RandomAccess) {
   } finally {
     await file.close();
   }
-}
-
-/** Of the graph, and not for want of memory, which the file would want too. */
-function isRefusal(error: unknown): error is Error {
-  if (MclipError.isInstance(error) || error instanceof RangeError || !(error instanceof Error)) return false;
-  return !/bad_alloc|(out of|enough|no) memory|allocat/i.test(error.message);
 }

@@ -9,6 +9,7 @@ export const ATTRIBUTE = {
   i: 3,
   t: 5,
   g: 6,
+  ints: 8,
   tensors: 10,
   graphs: 11,
   tp: 14,
@@ -35,4 +36,5 @@ export const MAP_VALUE = 2;
 
 /** TensorProto.DataType */
 export const FLOAT = 1;
+export const INT64 = 7;
 export const FLOAT16 = 10;

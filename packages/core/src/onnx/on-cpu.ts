@@ -1,21 +1,26 @@
-/** How files are brought to the CPU: there weights may have to be widened, and can be left where they lie. */
+/** How files are brought to the CPU, in wasm or not: in the form it computes soonest, and left where they lie. */
 import { isReference } from '../model/device.js';
 import type { RandomAccess, Session, SessionOptions } from '../platform.js';
 import type { detachWeights as detach } from './detached-weights.js';
 import type { WidenedGraph } from './single-precision.js';
 
+/** From a graph that was made; null: from the file. What it throws that is no `MclipError` is onnxruntime's refusal. */
+export type Create = (graph: WidenedGraph | null) => Promise<Session>;
+
 /**
- * A session of a file that may be in half precision: on a device that computes in single precision of the graph made of
- * it, else of the file as it is. The code comes when it is needed.
- *
- * @param create from the graph; null: from the file. What it throws that is no `MclipError` is onnxruntime's refusal.
+ * A session of a file in the form that the device computes soonest: half precision as single precision on CPU and wasm,
+ * 8-bit products in strips in wasm. The code comes when it is needed.
  */
-export async function inSinglePrecision(
+export async function inFastestForm(
   options: SessionOptions,
   openFile: () => Promise<RandomAccess>,
-  create: (graph: WidenedGraph | null) => Promise<Session>,
+  create: Create,
 ): Promise<Session> {
   const { device, dtype } = options;
+  if (device === 'wasm' && dtype === 'q8') {
+    const strips = await import('./create-in-strips.js');
+    return strips.createInStrips(options, openFile, create);
+  }
   if (!isReference(device) || (dtype !== 'fp16' && dtype !== 'q4f16')) return create(null);
   const widened = await import('./create-widened.js');
   return widened.createWidened(options, openFile, create);

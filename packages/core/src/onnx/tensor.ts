@@ -8,8 +8,11 @@ import { bytesOf, type Field, type ProtobufReader, type Range } from './protobuf
 export interface Tensor {
   readonly name: string;
   readonly isHalf: boolean;
+  readonly dims: readonly number[];
   /** Values in it. */
   readonly count: number;
+  /** Its values, where they are in the file as they are in memory. */
+  readonly raw: Field | undefined;
   readonly fields: readonly Field[];
   /** Where its values are when they are not in the model's file. */
   readonly externalFile: string | null;
@@ -28,16 +31,15 @@ export async function readTensor(reader: ProtobufReader, range: Range): Promise<
   const last = (number: number) => fields.findLast((field) => field.number === number);
   const isHalf = last(TENSOR.dataType)?.value === FLOAT16;
   const externalFile = last(TENSOR.dataLocation)?.value === 1 ? await locationOf(reader, fields) : null;
-  let count = 1;
-  for (const dims of fields.filter(({ number }) => number === TENSOR.dims)) {
-    for (const dim of await reader.numbers(dims)) count *= dim;
-  }
+  const dims: number[] = [];
+  for (const field of fields) if (field.number === TENSOR.dims) dims.push(...(await reader.numbers(field)));
+  const count = dims.reduce((product, dim) => product * dim, 1);
   const raw = last(TENSOR.rawData);
   if (isHalf && (!Number.isSafeInteger(count) || (raw !== undefined && raw.end - raw.start !== count * 2))) {
     throw new NotUnderstood(WRONG_LENGTH);
   }
   const name = last(TENSOR.name);
-  return { name: name === undefined ? '' : await reader.text(name), isHalf, count, fields, externalFile };
+  return { name: name === undefined ? '' : await reader.text(name), isHalf, dims, count, raw, fields, externalFile };
 }
 
 async function locationOf(reader: ProtobufReader, fields: Field[]): Promise<string> {
@@ -72,8 +74,7 @@ export async function widened(reader: ProtobufReader, tensor: Tensor): Promise<P
   ];
 }
 
-async function halvesOf(reader: ProtobufReader, { fields, count }: Tensor): Promise<Uint16Array> {
-  const raw = fields.findLast(({ number }) => number === TENSOR.rawData);
+async function halvesOf(reader: ProtobufReader, { fields, count, raw }: Tensor): Promise<Uint16Array> {
   if (raw !== undefined) return new Uint16Array((await reader.bytes(raw)).buffer);
   const numbers: number[] = [];
   for (const field of fields.filter(({ number }) => number === TENSOR.int32Data)) {
