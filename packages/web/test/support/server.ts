@@ -47,16 +47,26 @@ export interface ServerOptions {
   files?: Files;
 }
 
+/** One at a time. */
+export interface Hold {
+  /** One of the paths has been asked for. */
+  asked: Promise<void>;
+  release(): void;
+}
+
 export interface TestServer {
   origin: string;
   /** Paths asked for, in order. */
   log: string[];
+  /** From here on answers to `paths` wait. */
+  hold(paths: RegExp): Hold;
   close(): Promise<void>;
 }
 
 export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
   const log: string[] = [];
-  const server = createServer((request, response) => {
+  let held: { paths: RegExp; onAsked(): void; released: Promise<void> } | null = null;
+  const server = createServer(async (request, response) => {
     const path = decodeURIComponent(new URL(request.url!, 'http://localhost').pathname);
     log.push(path);
     if (options.isolated) {
@@ -64,13 +74,32 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
       response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
     }
     if (options.csp !== undefined) response.setHeader('Content-Security-Policy', options.csp);
+    if (held?.paths.test(path)) {
+      held.onAsked();
+      await held.released;
+    }
     const file = options.files?.[path];
     if (file === undefined) answer(path, response, options.folder);
     else send(path, file, response);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  return { origin: `http://localhost:${port}`, log, close: () => closed(server) };
+  const hold = (paths: RegExp): Hold => {
+    let [onAsked, go] = [() => {}, () => {}];
+    const asked = new Promise<void>((resolve) => {
+      onAsked = resolve;
+    });
+    const released = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    held = { paths, onAsked: () => onAsked(), released };
+    const release = () => {
+      held = null;
+      go();
+    };
+    return { asked, release };
+  };
+  return { origin: `http://localhost:${port}`, log, hold, close: () => closed(server) };
 }
 
 async function send(path: string, file: Files[string], response: ServerResponse): Promise<void> {
