@@ -79,11 +79,15 @@ export class LocalClipEncoder implements ClipEncoder {
 
   async load({ graph, file, tokenizerJson, check, ...options }: LoadRequest): Promise<LoadAnswer> {
     const notes: string[] = [];
+    // code of its own, as pictures and known labels do without; it comes while the session is made
+    const opening = graph === 'text' ? import('./text-tower.js').then((tower) => tower.openTower(tokenizerJson)) : null;
+    const parts = Promise.all([opening, check && import('./clip-canary.js')]);
+    parts.catch(() => {}); // reported below
     const session = await this.#runtime.createSession(file, { ...options, onNote: (note) => notes.push(note) });
     try {
       const loaded = new LoadedGraph(session, this.#manifest.graphs[graph], this.#manifest.dim, options.device);
-      const tower = graph === 'vision' ? null : await openTower(loaded, tokenizerJson);
-      const canary = check && (await import('./clip-canary.js'));
+      const [towerOf, canary] = await parts;
+      const tower = towerOf?.(loaded) ?? null;
       const inTurn = this.#turn.use.bind(this.#turn);
       const answer = canary && (await canary.canaryAnswer(loaded, tower, this.#manifest, inTurn));
       if (this.#disposed)
@@ -164,10 +168,4 @@ const messageOf = (error: unknown) => (error instanceof Error ? error.message : 
 function required<T>(value: T | null | undefined, graph: GraphName): T {
   if (!value) throw new MclipError('DISPOSED', `The ${graph} graph is not loaded.`);
   return value;
-}
-
-/** Code of its own: pictures, and labels that are known, do without. */
-async function openTower(graph: LoadedGraph, tokenizerJson: string | null): Promise<TextTower> {
-  const { TextTower } = await import('./text-tower.js');
-  return TextTower.open(graph, tokenizerJson);
 }

@@ -74,7 +74,9 @@ export class PromptEmbeddings {
       const embedding = stored[index] ?? null;
       return embedding !== null && isUnit(embedding, dim) ? embedding : null;
     });
-    return new PromptEmbeddings(model, groups, keys, known);
+    const prompts = new PromptEmbeddings(model, groups, keys, known);
+    if (!prompts.complete) embedding().catch(() => {}); // comes while graphs are loaded; asked for again in `resolve`
+    return prompts;
   }
 
   get complete(): boolean {
@@ -86,7 +88,7 @@ export class PromptEmbeddings {
     const { dim } = this.#model.manifest;
     if (!this.complete) {
       const missing = this.#known.flatMap((embedding, index) => (embedding === null ? [index] : []));
-      const tower = await import('./embed-prompts.js');
+      const tower = await embedding();
       const groups = missing.map((index) => this.#groups[index]!);
       const keys = missing.flatMap((index) => this.#keys[index] ?? []);
       const embeddings = await tower.embedPrompts(this.#model, groups, keys, options);
@@ -97,6 +99,8 @@ export class PromptEmbeddings {
     return embeddings;
   }
 }
+
+const embedding = () => import('./embed-prompts.js');
 
 /** A stored embedding is used only if it can be one: files may be damaged. */
 function isUnit(embedding: Float32Array, dim: number): boolean {

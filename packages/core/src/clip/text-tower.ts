@@ -5,20 +5,24 @@ import type { ClipTokenizer } from '../text/clip-tokenizer.js';
 import { loadClipTokenizer } from '../text/load-clip-tokenizer.js';
 import type { LoadedGraph } from './loaded-graph.js';
 
+/** @param tokenizerJson contents of a tokenizer.json; null: the bundled vocabulary */
+export async function openTower(tokenizerJson: string | null): Promise<(graph: LoadedGraph) => TextTower> {
+  const tokenizer = await (tokenizerJson === null ? loadClipTokenizer() : givenTokenizer(tokenizerJson));
+  return (graph) => new TextTower(graph, tokenizer);
+}
+
+async function givenTokenizer(json: string): Promise<ClipTokenizer> {
+  const { ClipTokenizer } = await import('../text/clip-tokenizer.js');
+  return ClipTokenizer.fromJSON(json);
+}
+
 export class TextTower {
   readonly graph: LoadedGraph;
   readonly #tokenizer: ClipTokenizer;
 
-  private constructor(graph: LoadedGraph, tokenizer: ClipTokenizer) {
+  constructor(graph: LoadedGraph, tokenizer: ClipTokenizer) {
     this.graph = graph;
     this.#tokenizer = tokenizer;
-  }
-
-  /** @param tokenizerJson contents of a tokenizer.json; null: the bundled vocabulary */
-  static async open(graph: LoadedGraph, tokenizerJson: string | null): Promise<TextTower> {
-    if (tokenizerJson === null) return new TextTower(graph, await loadClipTokenizer());
-    const { ClipTokenizer } = await import('../text/clip-tokenizer.js');
-    return new TextTower(graph, ClipTokenizer.fromJSON(tokenizerJson));
   }
 
   /** Token ids as the graph takes them, [rows, contextLength]; rows beyond the texts are those of ''. */
