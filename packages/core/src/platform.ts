@@ -30,7 +30,7 @@ export interface SplitFile {
 export interface PortableImage {
   source:
     | { kind: 'path'; path: string }
-    | { kind: 'bytes'; bytes: Uint8Array }
+    | { kind: 'bytes'; bytes: Uint8Array /** Where they are from, for errors. */; name?: string }
     | { kind: 'blob'; blob: Blob }
     | { kind: 'pixels'; data: Uint8Array | Uint8ClampedArray; width: number; height: number; channels: number }
     | { kind: 'native'; image: unknown };

@@ -19,18 +19,19 @@ export async function decodeImage(source: PortableImage['source'], options: Deco
   if (source.kind === 'pixels') return pixelsReader(source as RawPixels);
   if (source.kind !== 'bytes')
     throw new MclipError('INVALID_ARGUMENT', `Images of kind '${source.kind}' are not for Node.`);
-  const { bytes } = source;
-  if (bytes.length === 0) throw new MclipError('IMAGE_DECODE', 'The image is empty (0 bytes).');
+  const { bytes, name } = source;
+  const from = name === undefined ? '' : `${name}: `;
+  if (bytes.length === 0) throw new MclipError('IMAGE_DECODE', `${from}The image is empty (0 bytes).`);
   const picture = sharp(bytes, { failOn: 'error', limitInputPixels: false, autoOrient: true });
   const header = await picture.metadata().catch((cause: unknown) => {
-    throw undecodable(bytes, cause);
+    throw undecodable(from, bytes, cause);
   });
   checkPixelCount(header.width, header.height, options.maxPixels);
   const { data, info } = await rgbPixels(picture, header, options)
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true })
     .catch((cause: unknown) => {
-      throw undecodable(bytes, cause);
+      throw undecodable(from, bytes, cause);
     });
   return pixelsReader({ data, width: info.width, height: info.height, channels: info.channels as 1 | 3 | 4 });
 }
@@ -45,20 +46,20 @@ function rgbPixels(picture: Sharp, header: Metadata, { fast, scaledSize }: Decod
   return picture.toColourspace('srgb');
 }
 
-function undecodable(bytes: Uint8Array, cause: unknown): MclipError {
+function undecodable(from: string, bytes: Uint8Array, cause: unknown): MclipError {
   const { message } = cause as Error;
   const start = Buffer.from(bytes.subarray(0, 12));
   if (/^ftyp(heic|heix|hevc|heim|heis|mif1|msf1)/.test(start.toString('latin1', 4, 12))) {
     return new MclipError(
       'IMAGE_DECODE',
-      `HEIC images cannot be decoded here (${firstLine(message)}): convert the image to JPEG, PNG, WebP or AVIF.`,
+      `${from}HEIC images cannot be decoded here (${firstLine(message)}): convert the image to JPEG, PNG, WebP or AVIF.`,
       { cause },
     );
   }
   const shown = start.toString('latin1').replaceAll(/[^\x20-\x7e]/g, '.');
   return new MclipError(
     'IMAGE_DECODE',
-    `Not a readable JPEG, PNG, WebP, AVIF, GIF, TIFF or SVG: ${firstLine(message)} (${bytes.length} bytes starting "${shown}").`,
+    `${from}Not a readable JPEG, PNG, WebP, AVIF, GIF, TIFF or SVG: ${firstLine(message)} (${bytes.length} bytes starting "${shown}").`,
     { cause },
   );
 }

@@ -38,7 +38,7 @@ async function wholeImage(image: unknown, options: FetchOptions): Promise<Portab
 async function fromLocation(location: string, options: FetchOptions): Promise<PortableImage['source']> {
   if (/^https?:/i.test(location)) {
     const file = await fetchPicture(location, options, nodeNetwork);
-    return { kind: 'bytes', bytes: new Uint8Array(await file.arrayBuffer()) };
+    return { kind: 'bytes', bytes: new Uint8Array(await file.arrayBuffer()), name: location };
   }
   if (/^data:/i.test(location)) {
     const response = await fetch(location).catch((cause: unknown) => {
@@ -48,7 +48,7 @@ async function fromLocation(location: string, options: FetchOptions): Promise<Po
   }
   const path = pathOf(location);
   try {
-    return { kind: 'bytes', bytes: await readFile(path, { signal: options.signal }) };
+    return { kind: 'bytes', bytes: await readFile(path, { signal: options.signal }), name: path };
   } catch (cause) {
     options.signal?.throwIfAborted();
     const why = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'No such file' : 'Cannot read file';

@@ -53,6 +53,8 @@ test('HEIC', () =>
   expectError(Buffer.from('00000018667479706865696300000000686569636d696631', 'hex'), 'IMAGE_DECODE', /HEIC/));
 test('an empty path', () => expectError('', 'INVALID_ARGUMENT', /path.*empty/));
 test('a file: URL of another machine', () => expectError('file://there/x.png', 'INVALID_ARGUMENT', /file:\/\/there/));
+test('a file of another kind is named', () =>
+  expectError(join(nanoFolder, 'mclip.json'), 'IMAGE_DECODE', /mclip\.json: Not a readable JPEG/));
 test('a missing file', () => expectError('/no/such/cat.png', 'IMAGE_DECODE', /No such file.*\/no\/such\/cat\.png/));
 test('a folder', () => expectError(nanoFolder, 'IMAGE_DECODE', /Cannot read/));
 test('NaN pixels', () =>

@@ -46,7 +46,7 @@ async function decodeBlob(blob: Blob, options: DecodeOptions, whole?: ArrayBuffe
     });
   } catch (cause) {
     const { undecodable } = await import('./undecodable.js');
-    throw new MclipError('IMAGE_DECODE', undecodable(header, start, blob.size, cause), { cause });
+    throw new MclipError('IMAGE_DECODE', undecodable(header, start, blob, cause), { cause });
   }
   try {
     return withClose(await readerOf(image, options), image);

@@ -4,7 +4,6 @@
  */
 import { MclipError, type RawImage, type Region } from '@mclip/core';
 import { checkPixelCount, type FetchOptions, type PortableImage, portablePixels } from '@mclip/core/adapter';
-import { pageUrl } from './page-url.js';
 import { startsAsSvg } from './starts-as-svg.js';
 
 type WholeImage =
@@ -41,7 +40,7 @@ async function wholeImage(image: unknown, options: FetchOptions): Promise<Source
   switch (kindOf(image)) {
     case 'String':
     case 'URL':
-      return fromBlob(await blobAt(pageUrl(image as string | URL), options), maxPixels);
+      return fromBlob(await blobAt(image as string | URL, options), maxPixels);
     case 'Blob':
     case 'File':
       return fromBlob(image as Blob, maxPixels);
@@ -78,7 +77,7 @@ async function wholeImage(image: unknown, options: FetchOptions): Promise<Source
 }
 
 /** Code of its own: a page with pictures at hand does without. */
-async function blobAt(url: string, options: FetchOptions): Promise<Blob> {
+async function blobAt(url: string | URL, options: FetchOptions): Promise<Blob> {
   const pictures = await import('./picture-at-url.js');
   return pictures.pictureAt(url, options);
 }

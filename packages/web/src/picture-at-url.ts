@@ -2,10 +2,23 @@
 import { MclipError } from '@mclip/core';
 import { type FetchOptions, fetchPicture } from '@mclip/core/adapter';
 import { webNetwork } from './network.js';
+import { pageUrl } from './page-url.js';
 
-export async function pictureAt(url: string, options: FetchOptions): Promise<Blob> {
+/** @param location relative ones are the page's @returns named by its URL, for errors */
+export async function pictureAt(location: string | URL, options: FetchOptions): Promise<Blob> {
+  const url = absolute(location);
   if (url.startsWith('data:')) return dataUrlBlob(url);
-  return fetchPicture(url, options, webNetwork);
+  const file = await fetchPicture(url, options, webNetwork);
+  return new File([file], url, { type: file.type });
+}
+
+function absolute(location: string | URL): string {
+  if (location === '') throw new MclipError('INVALID_ARGUMENT', 'The URL of an image is an empty text.');
+  try {
+    return pageUrl(location);
+  } catch (cause) {
+    throw new MclipError('INVALID_ARGUMENT', `Not a URL: ${location}.`, { cause });
+  }
 }
 
 /** By hand: a Content-Security-Policy with connect-src 'self' forbids to fetch it. */

@@ -6,7 +6,12 @@ export function unreadable(cause: unknown): string {
 }
 
 /** @param start the file's first bytes */
-export function undecodable({ format }: ImageHeader, start: Uint8Array, size: number, cause: unknown): string {
+export function undecodable(header: ImageHeader, start: Uint8Array, file: Blob | File, cause: unknown): string {
+  const name = 'name' in file && file.name !== '' ? `${file.name}: ` : '';
+  return name + whatIsWrong(header, start, file.size, cause);
+}
+
+function whatIsWrong({ format }: ImageHeader, start: Uint8Array, size: number, cause: unknown): string {
   if (size === 0) return 'The image is empty (0 bytes).';
   const why = (cause as Error).message;
   if (format === 'heic') {

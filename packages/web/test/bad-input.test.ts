@@ -71,6 +71,9 @@ for (const worker of [true, false]) {
           'huge SVG': new TextEncoder().encode('<svg xmlns="http://www.w3.org/2000/svg" width="9999" height="9999"/>'),
           'SVG that is another XML': new TextEncoder().encode('<?xml version="1.0"?><html/>'),
           'missing URL': '/files/none.png',
+          'empty URL': '',
+          'no URL': 'http://',
+          File: new File(['hello'], 'hello.png'),
           'other origin': 'http://localhost:1/cat.png',
           'bad data: URL': 'data:image/png;base64,%%%',
           'broken <img>': Object.assign(new Image(), { src: '/files/none.png' }),
@@ -108,6 +111,9 @@ for (const worker of [true, false]) {
       'wrong channels': 'INVALID_ARGUMENT',
       'wrong length': 'INVALID_ARGUMENT',
       HEIC: 'IMAGE_DECODE',
+      'empty URL': 'INVALID_ARGUMENT',
+      'no URL': 'INVALID_ARGUMENT',
+      File: 'IMAGE_DECODE',
       'SVG without its type': 'IMAGE_DECODE',
       'damaged SVG': 'IMAGE_DECODE',
       'huge SVG': 'IMAGE_TOO_LARGE',
@@ -125,7 +131,9 @@ for (const worker of [true, false]) {
       'bad region': 'INVALID_ARGUMENT',
       'after dispose': 'DISPOSED',
     });
-    expect(errors.HEIC!.message).toContain('HEIC');
+    expect(errors.HEIC!.message).toMatch(/^http.*\/files\/photo\.heic: HEIC/);
+    expect(errors['truncated JPEG']!.message).toContain('/files/truncated.jpg: ');
+    expect(errors.File!.message).toMatch(/^hello\.png: Not an image/);
     expect(errors['SVG without its type']!.message).toContain('image/svg+xml');
   });
 }
