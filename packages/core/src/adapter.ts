@@ -4,7 +4,7 @@ export { serveClipEncoder } from './clip/serve-encoder.js';
 export { newestFrames } from './clip/watch.js';
 export type { ResolvedSettings } from './configure.js';
 export { resolveSettings } from './configure.js';
-export { MclipError } from './errors.js';
+export { invalid, MclipError } from './errors.js';
 export { fetchPicture } from './image/fetch-picture.js';
 export type { PixelPart, PixelReader } from './image/pixel-reader.js';
 export { pixelsReader } from './image/pixel-reader.js';

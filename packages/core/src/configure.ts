@@ -43,7 +43,9 @@ const DEFAULTS = {
 
 export type ResolvedSettings = Settings & Required<Pick<Settings, keyof typeof DEFAULTS>>;
 
-let processWide: Settings = {};
+const NAMES = Object.keys(SETTINGS) as (keyof Settings)[];
+
+const processWide: Record<string, unknown> = {};
 
 /**
  * Sets process-wide defaults. Calls add up; a key given as `undefined` returns to the built-in default. Classifiers
@@ -53,21 +55,15 @@ let processWide: Settings = {};
  */
 export function configure(settings: Settings): void {
   checkOptions(settings);
-  processWide = { ...processWide, ...pickSettings(settings) };
+  for (const name of NAMES) if (name in settings) processWide[name] = settings[name];
 }
 
 /** The settings of one call: its own options, else the process-wide ones, else the built-in ones. @param checks of everything that may be in them */
 export function resolveSettings(options: Settings, checks?: Checks): ResolvedSettings {
   checkOptions(options, checks);
-  return { ...DEFAULTS, ...withoutUndefined(processWide), ...withoutUndefined(pickSettings(options)) };
-}
-
-const NAMES = Object.keys(SETTINGS) as (keyof Settings)[];
-
-function pickSettings(options: Settings): Settings {
-  return Object.fromEntries(NAMES.filter((name) => name in options).map((name) => [name, options[name]])) as Settings;
-}
-
-function withoutUndefined(settings: Settings): Settings {
-  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as Settings;
+  const resolved: Record<string, unknown> = { ...DEFAULTS };
+  for (const given of [processWide, options as Record<string, unknown>]) {
+    for (const name of NAMES) if (given[name] !== undefined) resolved[name] = given[name];
+  }
+  return resolved as unknown as ResolvedSettings;
 }

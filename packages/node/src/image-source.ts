@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MclipError, type RawImage, type Region } from '@mclip/core';
-import { type FetchOptions, fetchPicture, type PortableImage, portablePixels } from '@mclip/core/adapter';
+import { type FetchOptions, fetchPicture, invalid, type PortableImage, portablePixels } from '@mclip/core/adapter';
 import { nodeNetwork } from './network.js';
 
 type WholeImage = string | URL | Blob | Uint8Array | ArrayBuffer | RawImage;
@@ -29,8 +29,7 @@ async function wholeImage(image: unknown, options: FetchOptions): Promise<Portab
   if (typeof image === 'object' && image !== null && 'data' in image) {
     return portablePixels(image as RawImage, options.settings.maxPixels);
   }
-  throw new MclipError(
-    'INVALID_ARGUMENT',
+  throw invalid(
     `An image must be a path, a URL, a Blob, encoded bytes or { data, width, height }, got ${kindOf(image)}.`,
   );
 }
@@ -57,12 +56,12 @@ async function fromLocation(location: string, options: FetchOptions): Promise<Po
 }
 
 function pathOf(location: string): string {
-  if (location === '') throw new MclipError('INVALID_ARGUMENT', 'The path of an image is an empty text.');
+  if (location === '') throw invalid('The path of an image is an empty text.');
   if (!/^file:/i.test(location)) return resolve(location);
   try {
     return fileURLToPath(location);
   } catch (cause) {
-    throw new MclipError('INVALID_ARGUMENT', `No file can be at ${location}: ${(cause as Error).message}.`, { cause });
+    throw invalid(`No file can be at ${location}: ${(cause as Error).message}.`, { cause });
   }
 }
 

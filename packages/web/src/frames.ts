@@ -3,7 +3,7 @@
  * any other video through requestVideoFrameCallback, which pauses while the page is hidden.
  */
 import { MclipError } from '@mclip/core';
-import type { FrameSource } from '@mclip/core/adapter';
+import { type FrameSource, invalid } from '@mclip/core/adapter';
 
 /** What `watch` takes. It is only looked at: never stopped, paused or played. */
 export type VideoSource = HTMLVideoElement | MediaStream | MediaStreamTrack;
@@ -26,10 +26,7 @@ export function openFrames(video: unknown): FrameSource {
   if (/MediaStream(Track)?$/.test(kind) && track?.kind === 'video') {
     return hasProcessor() ? trackFrames(track) : hiddenElementFrames(track);
   }
-  throw new MclipError(
-    'INVALID_ARGUMENT',
-    `watch() takes a <video>, or a MediaStream or MediaStreamTrack with live video, got ${kind}.`,
-  );
+  throw invalid(`watch() takes a <video>, or a MediaStream or MediaStreamTrack with live video, got ${kind}.`);
 }
 
 const hasProcessor = () => typeof MediaStreamTrackProcessor === 'function';

@@ -3,7 +3,7 @@
  * nothing of the caller's is detached or closed.
  */
 import { MclipError, type RawImage, type Region } from '@mclip/core';
-import { checkPixelCount, type FetchOptions, type PortableImage, portablePixels } from '@mclip/core/adapter';
+import { checkPixelCount, type FetchOptions, invalid, type PortableImage, portablePixels } from '@mclip/core/adapter';
 import { startsAsSvg } from './starts-as-svg.js';
 
 type WholeImage =
@@ -53,7 +53,7 @@ async function wholeImage(image: unknown, options: FetchOptions): Promise<Source
     case 'HTMLVideoElement': {
       const video = image as HTMLVideoElement;
       if (video.readyState < video.HAVE_CURRENT_DATA) {
-        throw new MclipError('INVALID_ARGUMENT', "The video has no picture yet: wait for its 'loadeddata' event.");
+        throw invalid("The video has no picture yet: wait for its 'loadeddata' event.");
       }
       return bitmapOf(video, video.videoWidth, video.videoHeight, maxPixels);
     }
@@ -69,8 +69,7 @@ async function wholeImage(image: unknown, options: FetchOptions): Promise<Source
   if (typeof image === 'object' && image !== null && 'data' in image) {
     return portablePixels(image as RawImage, maxPixels);
   }
-  throw new MclipError(
-    'INVALID_ARGUMENT',
+  throw invalid(
     'An image must be a URL, a Blob, encoded bytes, { data, width, height }, an <img>, <canvas> or <video>, an ' +
       `ImageBitmap or a VideoFrame, got ${kindOf(image)}.`,
   );
@@ -110,16 +109,13 @@ function fromFrame(frame: VideoFrame, maxPixels: number): Source {
   try {
     return { kind: 'native', image: frame.clone() };
   } catch (cause) {
-    throw new MclipError('INVALID_ARGUMENT', 'The VideoFrame was closed before it was classified.', { cause });
+    throw invalid('The VideoFrame was closed before it was classified.', { cause });
   }
 }
 
 async function bitmapOf(image: ImageBitmapSource, width: number, height: number, maxPixels: number): Promise<Source> {
   if (width === 0 || height === 0) {
-    throw new MclipError(
-      'INVALID_ARGUMENT',
-      `The image has ${width}x${height} pixels: it is empty, closed or detached.`,
-    );
+    throw invalid(`The image has ${width}x${height} pixels: it is empty, closed or detached.`);
   }
   checkPixelCount(width, height, maxPixels);
   try {

@@ -1,6 +1,6 @@
 /** Encoded pictures by their URL. */
 import { MclipError } from '@mclip/core';
-import { type FetchOptions, fetchPicture } from '@mclip/core/adapter';
+import { type FetchOptions, fetchPicture, invalid } from '@mclip/core/adapter';
 import { webNetwork } from './network.js';
 import { pageUrl } from './page-url.js';
 
@@ -13,11 +13,11 @@ export async function pictureAt(location: string | URL, options: FetchOptions): 
 }
 
 function absolute(location: string | URL): string {
-  if (location === '') throw new MclipError('INVALID_ARGUMENT', 'The URL of an image is an empty text.');
+  if (location === '') throw invalid('The URL of an image is an empty text.');
   try {
     return pageUrl(location);
   } catch (cause) {
-    throw new MclipError('INVALID_ARGUMENT', `Not a URL: ${location}.`, { cause });
+    throw invalid(`Not a URL: ${location}.`, { cause });
   }
 }
 

@@ -1,5 +1,5 @@
 /** Label sets that were made elsewhere. Loaded with the first. */
-import { MclipError } from '../errors.js';
+import { invalid } from '../errors.js';
 import type { LabelSet } from './label-set.js';
 import type { ClipModel } from './model.js';
 
@@ -10,14 +10,12 @@ export async function adoptLabelSet(model: ClipModel, labelSet: LabelSet, needsN
   const known = Object.values(model.manifest.graphs.vision.files).map(({ sha256 }) => sha256);
   const differs = visionSha256 !== null && ours !== null && ours !== visionSha256 && !known.includes(visionSha256);
   if (dim !== model.manifest.dim || differs) {
-    throw new MclipError(
-      'INVALID_ARGUMENT',
+    throw invalid(
       `This label set was made with '${madeWith}' (${dim} dimensions), which is not the model '${model.id}': embed the labels again.`,
     );
   }
   if (needsNeutral && neutral === null) {
-    throw new MclipError(
-      'INVALID_ARGUMENT',
+    throw invalid(
       "This label set has no null class: make it with a classifier that has unknown: true or scores: 'sigmoid'.",
     );
   }

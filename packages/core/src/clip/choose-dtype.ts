@@ -1,4 +1,4 @@
-import { MclipError } from '../errors.js';
+import { invalid } from '../errors.js';
 import { isReference } from '../model/device.js';
 import type { LocatedModel } from '../model/locate.js';
 import { DTYPES, type Dtype, type GraphName } from '../model/manifest.js';
@@ -29,5 +29,5 @@ export function chooseDtype(
   const chosen = asked === 'auto' ? preferred.find((dtype) => files[dtype] !== undefined) : asked;
   if (chosen !== undefined && files[chosen] !== undefined) return chosen;
   const available = DTYPES.filter((dtype) => files[dtype] !== undefined).join(', ');
-  throw new MclipError('INVALID_ARGUMENT', `${id} has no ${graph} graph with dtype '${asked}'; it has ${available}.`);
+  throw invalid(`${id} has no ${graph} graph with dtype '${asked}'; it has ${available}.`);
 }

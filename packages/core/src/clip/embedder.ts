@@ -1,5 +1,5 @@
 /** Images and texts as unit vectors of one space, for search, clustering and de-duplication. */
-import { MclipError } from '../errors.js';
+import { invalid, MclipError } from '../errors.js';
 import type { Device } from '../model/device.js';
 import type { OnProgress } from '../model/progress.js';
 import { checkOptions } from '../options.js';
@@ -72,10 +72,10 @@ export class Embedder<ImageInput> {
     options: EncodeOptions & { onProgress?: OnProgress } = {},
   ): Promise<Float32Array[]> {
     this.#check(options);
-    if (!Array.isArray(texts)) throw new MclipError('INVALID_ARGUMENT', `texts must be a list, got ${typeof texts}.`);
+    if (!Array.isArray(texts)) throw invalid(`texts must be a list, got ${typeof texts}.`);
     for (const [index, text] of texts.entries()) {
       if (typeof text !== 'string') {
-        throw new MclipError('INVALID_ARGUMENT', `texts[${index}] must be a string, got ${typeof text}.`);
+        throw invalid(`texts[${index}] must be a string, got ${typeof text}.`);
       }
     }
     if (texts.length === 0) return [];

@@ -1,5 +1,5 @@
 import { raceSignal } from '../abort.js';
-import { MclipError, shown } from '../errors.js';
+import { invalid, shown } from '../errors.js';
 
 /**
  * Maps an iterable with a few items under way at once and yields results in the source's order. The source is read
@@ -70,7 +70,7 @@ function iteratorOf<T>(source: Iterable<T> | AsyncIterable<T>): Iterator<T> | As
     if (Symbol.asyncIterator in source) return source[Symbol.asyncIterator]();
     if (Symbol.iterator in source) return source[Symbol.iterator]();
   }
-  throw new MclipError('INVALID_ARGUMENT', `Expected a list or another iterable of images, got ${shown(source)}.`);
+  throw invalid(`Expected a list or another iterable of images, got ${shown(source)}.`);
 }
 
 const isSettled = (promise: Promise<unknown>): Promise<true> =>

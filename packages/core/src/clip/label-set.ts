@@ -2,7 +2,7 @@
  * Labels with their embeddings, as plain data: computed once, shipped as JSON, used without a text tower.
  */
 import { decodeFloats, encodeFloats } from '../base64.js';
-import { MclipError, shown } from '../errors.js';
+import { invalid, shown } from '../errors.js';
 import { type JsonOrigin, JsonReader } from '../model/json-reader.js';
 
 const NOT_A_SET: JsonOrigin = { code: 'INVALID_ARGUMENT', from: 'Not a label set', whole: 'it' };
@@ -83,19 +83,15 @@ export class LabelSet {
 /** @throws {MclipError} `INVALID_ARGUMENT` for no labels, or one that is empty, repeated or not a string. */
 export function checkLabels(labels: unknown): asserts labels is readonly string[] {
   if (!Array.isArray(labels) || labels.length === 0) {
-    throw new MclipError(
-      'INVALID_ARGUMENT',
-      `labels must be a LabelSet or a non-empty list of strings, got ${shown(labels)}.`,
-    );
+    throw invalid(`labels must be a LabelSet or a non-empty list of strings, got ${shown(labels)}.`);
   }
   const firstIndex = new Map<string, number>();
   for (const [index, label] of labels.entries()) {
     if (typeof label !== 'string' || label.trim() === '') {
-      throw new MclipError('INVALID_ARGUMENT', `labels[${index}] must be a non-empty string, got ${shown(label)}.`);
+      throw invalid(`labels[${index}] must be a non-empty string, got ${shown(label)}.`);
     }
     if (firstIndex.has(label)) {
-      throw new MclipError(
-        'INVALID_ARGUMENT',
+      throw invalid(
         `labels[${index}] repeats labels[${firstIndex.get(label)}], ${shown(label)}: every label must be different.`,
       );
     }
@@ -114,6 +110,6 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new MclipError('INVALID_ARGUMENT', `The label set is not JSON: ${shown(text)}.`, { cause });
+    throw invalid(`The label set is not JSON: ${shown(text)}.`, { cause });
   }
 }

@@ -3,7 +3,7 @@
  * (open_clip's zero_shot_classifier). Known prompts come from the platform's cache, so that a label is computed once
  * per text tower and machine.
  */
-import { MclipError, shown } from '../errors.js';
+import { invalid, shown } from '../errors.js';
 import type { OnProgress } from '../model/progress.js';
 import { CLIP_TOKENIZER_VERSION } from '../text/clip-tokenizer-version.js';
 import type { ClipModel } from './model.js';
@@ -29,14 +29,13 @@ export async function templateList(templates: Templates): Promise<readonly strin
     return published.OPENAI_TEMPLATES;
   }
   if (!Array.isArray(templates) || templates.length === 0) {
-    throw new MclipError(
-      'INVALID_ARGUMENT',
+    throw invalid(
       `templates must be 'photo', 'openai-80', 'none' or a non-empty list of strings, got ${shown(templates)}.`,
     );
   }
   for (const template of templates) {
     if (typeof template !== 'string' || !template.includes('{}')) {
-      throw new MclipError('INVALID_ARGUMENT', `Template ${shown(template)} has no {} to put the label in.`);
+      throw invalid(`Template ${shown(template)} has no {} to put the label in.`);
     }
   }
   return templates;

@@ -1,5 +1,5 @@
 /** From embeddings to ranked labels: plain functions on flat arrays. */
-import { MclipError } from '../errors.js';
+import { invalid } from '../errors.js';
 
 /**
  * Cosine of the angle between two vectors, -1 to 1. They need not be normalised.
@@ -8,10 +8,7 @@ import { MclipError } from '../errors.js';
  */
 export function similarity(a: Float32Array, b: Float32Array): number {
   if (!a?.length || a.length !== b?.length) {
-    throw new MclipError(
-      'INVALID_ARGUMENT',
-      `similarity needs two embeddings of one model, got ${a?.length} and ${b?.length} dimensions.`,
-    );
+    throw invalid(`similarity needs two embeddings of one model, got ${a?.length} and ${b?.length} dimensions.`);
   }
   let dot = 0;
   let aa = 0;
@@ -23,7 +20,7 @@ export function similarity(a: Float32Array, b: Float32Array): number {
   }
   const cosine = dot / Math.sqrt(aa * bb);
   if (!Number.isFinite(cosine)) {
-    throw new MclipError('INVALID_ARGUMENT', 'similarity got a zero vector or one with NaN or infinite values.');
+    throw invalid('similarity got a zero vector or one with NaN or infinite values.');
   }
   return Math.max(-1, Math.min(1, cosine));
 }

@@ -2,7 +2,7 @@
  * From the `model` option to a manifest and the URLs of its files. Knows URLs, folders and bundled models; names are the
  * hub's (hub.ts), fetching is the platform's.
  */
-import { MclipError, shown } from '../errors.js';
+import { invalid, MclipError, shown } from '../errors.js';
 import type { FetchedFile, FetchOptions, Platform } from '../platform.js';
 import type { Manifest, ManifestFile } from './manifest.js';
 import type { Preset } from './presets.js';
@@ -61,10 +61,7 @@ export async function locateModel<M extends { name: string }>(
   if (typeof model === 'object' && model !== null && typeof model.fileUrl === 'function') {
     return locateBundled(model, family);
   }
-  throw new MclipError(
-    'INVALID_ARGUMENT',
-    `model must be a preset name, 'org/repo', a URL, a folder or a bundled model, got ${shown(model)}.`,
-  );
+  throw invalid(`model must be a preset name, 'org/repo', a URL, a folder or a bundled model, got ${shown(model)}.`);
 }
 
 export interface Whereabouts<M> {

@@ -1,6 +1,6 @@
 /** One HTTP GET under the settings: offline, custom fetch, which addresses are allowed; failures as typed errors. */
 import type { ResolvedSettings } from '../configure.js';
-import { MclipError } from '../errors.js';
+import { invalid, MclipError } from '../errors.js';
 import { retryAfterMs } from './retry-after.js';
 
 /** How requests are made on a platform. */
@@ -96,12 +96,11 @@ async function send(url: string, options: RequestOptions, network: Network): Pro
 function checkAddress({ protocol, hostname, origin, href }: URL, { allowHttp }: ResolvedSettings, network: Network) {
   const isHttp = protocol === 'http:';
   if (!isHttp && protocol !== 'https:' && !network.otherSchemes) {
-    throw new MclipError('INVALID_ARGUMENT', `Only http: and https: are fetched, got ${href}.`);
+    throw invalid(`Only http: and https: are fetched, got ${href}.`);
   }
   const isHere = /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname) || origin === network.ownOrigin;
   if (!isHttp || isHere || allowHttp) return;
-  throw new MclipError(
-    'INVALID_ARGUMENT',
+  throw invalid(
     `${href} is not encrypted: anybody on the way could change a model. Use https:, or set allowHttp: true.`,
   );
 }

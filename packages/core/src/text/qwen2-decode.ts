@@ -3,7 +3,7 @@
  * broken sequence as U+FFFD. Ids without a token are nothing. `Qwen2TextStream` gives the same text piece by piece.
  */
 
-import { MclipError, shown } from '../errors.js';
+import { invalid, shown } from '../errors.js';
 import { byteAlphabet } from './bpe.js';
 import type { AddedToken } from './qwen2-added-tokens.js';
 import type { Qwen2Tokens } from './qwen2-tokens.js';
@@ -35,7 +35,7 @@ export class Qwen2TokenBytes {
   /** Appends the bytes of `id` to `buffer`. */
   append(buffer: ByteBuffer, id: number, skipSpecialTokens: boolean): void {
     if (!(Number.isInteger(id) && id >= 0)) {
-      throw new MclipError('INVALID_ARGUMENT', `Expected token ids, whole numbers from 0 on, got ${shown(id)}.`);
+      throw invalid(`Expected token ids, whole numbers from 0 on, got ${shown(id)}.`);
     }
     const added = this.#added.get(id);
     if (added?.special && skipSpecialTokens) return;

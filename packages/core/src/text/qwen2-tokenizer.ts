@@ -4,7 +4,7 @@
  * and decoders (`fromJSON` rejects them), offsets, pairs of texts, truncation and padding.
  */
 
-import { MclipError, shown } from '../errors.js';
+import { invalid, shown } from '../errors.js';
 import { MergeTable } from './bpe.js';
 import { AddedTokenFinder } from './qwen2-added-tokens.js';
 import { ByteBuffer, type Qwen2DecodeOptions, Qwen2TextStream, Qwen2TokenBytes } from './qwen2-decode.js';
@@ -65,7 +65,7 @@ export class Qwen2Tokenizer {
 
   /** The ids of the text alone; Qwen2 adds none. Half a surrogate pair counts as U+FFFD. */
   encode(text: string, { specialTokens = true }: Qwen2EncodeOptions = {}): number[] {
-    if (typeof text !== 'string') throw new MclipError('INVALID_ARGUMENT', `Expected a text, got ${shown(text)}.`);
+    if (typeof text !== 'string') throw invalid(`Expected a text, got ${shown(text)}.`);
     this.#count = 0;
     if (!specialTokens) {
       this.#encodeOrdinary(this.#normalize(text));

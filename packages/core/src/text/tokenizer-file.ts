@@ -1,5 +1,5 @@
 /** What the readers of `tokenizer.json` files share: the object in them, ids, and the error that says what is wrong. */
-import { MclipError, shown } from '../errors.js';
+import { invalid, MclipError, shown } from '../errors.js';
 
 export type Json = Record<string, unknown>;
 
@@ -36,10 +36,7 @@ export class TokenizerFile {
     }
     if (isObject(value)) return value;
     const got = Array.isArray(value) ? 'an array' : value === null ? 'null' : typeof value;
-    throw new MclipError(
-      'INVALID_ARGUMENT',
-      `Expected the contents of a tokenizer.json as a string or a parsed object, got ${got}.`,
-    );
+    throw invalid(`Expected the contents of a tokenizer.json as a string or a parsed object, got ${got}.`);
   }
 
   checkedId(token: string, id: unknown): number {

@@ -1,6 +1,6 @@
 /** Options of captioners and of their answers, checked in one place. */
 import type { Settings } from '../configure.js';
-import { MclipError, shown } from '../errors.js';
+import { invalid, shown } from '../errors.js';
 import type { ModelSpec } from '../model/locate.js';
 import type { Dtype } from '../model/manifest.js';
 import type { OnProgress } from '../model/progress.js';
@@ -126,5 +126,5 @@ export function checkText(name: string, value: unknown): void {
 }
 
 export function check(holds: boolean, name: string, value: unknown, expected: string): void {
-  if (!holds) throw new MclipError('INVALID_ARGUMENT', `${name} must be ${expected}, got ${shown(value)}.`);
+  if (!holds) throw invalid(`${name} must be ${expected}, got ${shown(value)}.`);
 }

@@ -1,4 +1,4 @@
-import { MclipError } from '../errors.js';
+import { invalid } from '../errors.js';
 import type { LocatedModel } from '../model/locate.js';
 import { DTYPES, type Dtype, type ManifestFile } from '../model/manifest.js';
 import type { DeviceName } from '../platform.js';
@@ -50,7 +50,7 @@ export function chooseVlmDtypes(
       asked === 'auto' ? (available.find((dtype) => half || !IN_HALF.includes(dtype)) ?? available[0]) : asked;
     if (chosen !== undefined && files[chosen] !== undefined) return chosen;
     const has = DTYPES.filter((dtype) => files[dtype] !== undefined).join(', ');
-    throw new MclipError('INVALID_ARGUMENT', `${id} has no ${graph} graph with dtype '${asked}'; it has ${has}.`);
+    throw invalid(`${id} has no ${graph} graph with dtype '${asked}'; it has ${has}.`);
   };
   return {
     vision: choose('vision', AUTO_VISION[device] ?? AUTO_VISION_GPU),

@@ -1,4 +1,4 @@
-import { MclipError } from '../errors.js';
+import { invalid, MclipError } from '../errors.js';
 import type { EncodeTimings, Features, VlmEngine } from './engine.js';
 import type { VlmModel } from './vlm-model.js';
 
@@ -26,10 +26,7 @@ export class EncodedImage {
   async numberIn(model: VlmModel): Promise<number> {
     if (this.#disposed) throw new MclipError('DISPOSED', 'This encoded image was disposed; encode the image again.');
     if (model !== this.#model) {
-      throw new MclipError(
-        'INVALID_ARGUMENT',
-        'This encoded image belongs to another captioner; encode the image with this one.',
-      );
+      throw invalid('This encoded image belongs to another captioner; encode the image with this one.');
     }
     if (this.#engine !== model.engine) {
       this.#engine = model.engine;

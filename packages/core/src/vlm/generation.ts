@@ -2,7 +2,7 @@
  * The decode loop, the only one: prompt in, then sample, stop or emit, step. All state of a generation lives here, so
  * that two can run at once and aborting needs no clean-up but freeing its own cache.
  */
-import { MclipError } from '../errors.js';
+import { invalid } from '../errors.js';
 import type { Qwen2Tokenizer } from '../text/qwen2-tokenizer.js';
 import type { Decoder } from './decoder.js';
 import type { EmbeddingRows } from './embedding-rows.js';
@@ -137,8 +137,7 @@ export async function prefill(
   const { contextLength } = model;
   const total = start.length + prompt.length;
   if (total >= contextLength) {
-    throw new MclipError(
-      'INVALID_ARGUMENT',
+    throw invalid(
       `The conversation has ${total} tokens and the model takes ${contextLength}; shorten the question or start a new chat.`,
     );
   }

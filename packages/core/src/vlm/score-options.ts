@@ -1,5 +1,5 @@
 /** How likely each of several answers is, from one shared prompt: the sum of its tokens' log-probabilities and its end's. */
-import { MclipError } from '../errors.js';
+import { invalid } from '../errors.js';
 import { type LanguageModel, logitsAfter, prefill } from './generation.js';
 import type { KvCache } from './kv-cache.js';
 
@@ -20,8 +20,7 @@ export async function optionLogProbabilities(
     const room = model.contextLength - first.cache.length;
     const longest = Math.max(...options.map(({ length }) => length));
     if (longest > room) {
-      throw new MclipError(
-        'INVALID_ARGUMENT',
+      throw invalid(
         `An option has ${longest} tokens, and the model takes ${room} after this question; shorten one of them.`,
       );
     }

@@ -3,7 +3,7 @@
  * or a typed error. Aborting rejects here at once and tells the other side, which drops the work at its next step.
  */
 import { onAbort } from '../abort.js';
-import { fromWireError, MclipError, toWireError, type WireError } from '../errors.js';
+import { fromWireError, invalid, MclipError, toWireError, type WireError } from '../errors.js';
 import type { WorkerPort } from '../platform.js';
 
 type Request = { id: number; method: string; args: unknown } | { cancel: number };
@@ -65,7 +65,7 @@ export class WorkerClient {
       } catch (cause) {
         const call = this.#take(id);
         this.#answered(id);
-        call?.reject(new MclipError('INVALID_ARGUMENT', `Cannot be sent to the worker: ${cause}`, { cause }));
+        call?.reject(invalid(`Cannot be sent to the worker: ${cause}`, { cause }));
       }
     });
   }
