@@ -32,7 +32,7 @@ const USES = {
   'a picture that is neither JPEG nor PNG': ['other-formats'],
   'raw pixels': ['raw-reader'],
   'a camera': ['frames', 'watch'],
-  'a GPU': ['gpu', 'gpu-facts'],
+  'a GPU': ['gpu', 'gpu-facts', 'machine-fits'],
   'a stream of pictures': ['in-order'],
 };
 const CAPTION_USES = {

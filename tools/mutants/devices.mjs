@@ -110,8 +110,8 @@ export const devices = [
   },
   {
     what: 'memory does not matter',
-    file: 'core/src/model/auto-devices.ts',
-    search: 'work.totalBytes * MEMORY_PER_BYTE > memoryBytes',
+    file: 'core/src/model/machine-fits.ts',
+    search: 'totalBytes * MEMORY_PER_BYTE > memoryBytes',
     replace: 'false',
     test: auto,
   },

@@ -90,8 +90,7 @@ export class LocalClipEncoder implements ClipEncoder {
       const tower = towerOf?.(loaded) ?? null;
       const inTurn = this.#turn.use.bind(this.#turn);
       const answer = canary && (await canary.canaryAnswer(loaded, tower, this.#manifest, inTurn));
-      if (this.#disposed)
-        throw new MclipError('DISPOSED', `The model was disposed while its ${graph} graph was loading.`);
+      if (this.#disposed) throw new MclipError('DISPOSED', 'The model was disposed while it was loading.');
       if (canary && !canary.isRight(answer!, check!)) await session.release();
       else if (tower === null) this.#vision = loaded;
       else this.#text = tower;

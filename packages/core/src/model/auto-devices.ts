@@ -24,8 +24,6 @@ export interface Candidates {
  */
 const GPU_WEIGHTS = 60e6;
 const BITS: Record<Dtype, number> = { fp32: 32, fp16: 16, w8: 8, q8: 8, q4: 4.5, q4f16: 4.5 };
-/** Weights, a copy on their way to the GPU, and room for the rest of the page. */
-const MEMORY_PER_BYTE = 3;
 
 /** @param all leaves out only what cannot work: for a benchmark */
 export async function autoDevices(platform: Platform, work: Workload, all = false): Promise<Candidates> {
@@ -47,11 +45,6 @@ async function unfit(platform: Platform, name: DeviceName, work: Workload, all: 
       `name it, or measure with benchmark: true`
     );
   }
-  const { unfit, memoryBytes } = await platform.deviceFacts(name);
-  if (unfit !== null) return unfit;
-  if (memoryBytes !== null && work.totalBytes !== null && work.totalBytes * MEMORY_PER_BYTE > memoryBytes) {
-    const gigabytes = (bytes: number) => (bytes / 2 ** 30).toFixed(1);
-    return `not tried: the model has ${gigabytes(work.totalBytes)} GB and this machine about ${gigabytes(memoryBytes)} GB of memory`;
-  }
-  return null;
+  const machine = await import('./machine-fits.js');
+  return machine.whyUnfit(platform, name, work.totalBytes);
 }
