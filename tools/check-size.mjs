@@ -38,7 +38,7 @@ const USES = {
 const CAPTION_USES = {
   ...USES,
   'embeddings in a graph': ['graph-rows'],
-  'an 8-bit decoder in wasm': ['create-in-strips'],
+  'a form that is rewritten': ['create-rewritten'],
 };
 const jpeg = await sharp(join(root, 'examples/node-classify/images/cat.png'))
   .flatten({ background: '#fff' })

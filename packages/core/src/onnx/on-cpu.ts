@@ -16,14 +16,9 @@ export async function inFastestForm(
   openFile: () => Promise<RandomAccess>,
   create: Create,
 ): Promise<Session> {
-  const { device, dtype } = options;
-  if (device === 'wasm' && dtype === 'q8') {
-    const strips = await import('./create-in-strips.js');
-    return strips.createInStrips(options, openFile, create);
-  }
-  if (!isReference(device) || (dtype !== 'fp16' && dtype !== 'q4f16')) return create(null);
-  const widened = await import('./create-widened.js');
-  return widened.createWidened(options, openFile, create);
+  if (!isReference(options.device) || !/^(fp16|q4f16|q8)$/.test(`${options.dtype}`)) return create(null);
+  const rewritten = await import('./create-rewritten.js');
+  return rewritten.createRewritten(options, openFile, create);
 }
 
 /** A graph without its weights, as detached-weights.ts makes it. The code comes when it is needed. */
