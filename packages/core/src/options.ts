@@ -13,7 +13,7 @@ const isFunction = (value: unknown) => typeof value === 'function';
 const isObject = (value: unknown) => typeof value === 'object' && value !== null;
 
 export const COUNT: Check = [isCount, 'a positive integer'];
-export const TEXT: Check = [(value) => typeof value === 'string' && value !== '', 'a text that is not empty'];
+export const TEXT: Check = [(value) => typeof value === 'string' && value !== '', 'a non-empty string'];
 /** One of these texts. */
 export const oneOf = (...names: string[]): Check => [
   (value) => names.includes(value as string),

@@ -113,7 +113,7 @@ export class Captioner<ImageInput, Video = AsyncIterable<ImageInput>, Frame = Im
 
   /**
    * The options as answers to the question, likeliest first, by the probability the model gives to each: no sampling,
-   * no parsing of free text.
+   * no parsing of free text. Throws as `caption`, and `INVALID_ARGUMENT` for an option that the context has no room for.
    */
   async choose(
     image: ImageInput | EncodedImage,
