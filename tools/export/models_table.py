@@ -1,8 +1,12 @@
 """Writes the tables of proven models into docs/models.md, between its markers, from results/*.json.
 
-    python models_table.py [--check]
+    python models_table.py [--check | --add REPORT ...]
+
+--add takes reports of a FastVLM that `verify --json` wrote into results/vlm.json first: a large one is exported and verified a
+few dtypes at a time.
 """
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -63,16 +67,37 @@ def vlm_table(results):
 
 
 TABLES = {"clip": clip_table, "vlm": vlm_table}
+ORDER = ("fp32", "fp16", "w8", "q8", "q4", "q4f16")
+
+
+def place(row):
+    return row["graph"] != "vision", ORDER.index(row["dtype"])
+
+
+def add(report: Path):
+    """Its rows instead of those of the same graphs and dtypes; the others stay."""
+    file = RESULTS / "vlm.json"
+    results, figures = json.loads(file.read_text()), json.loads(report.read_text())
+    known = results.get(figures["name"], {"rows": []})
+    rows = {place(row): row for row in known["rows"] + figures["rows"]}
+    results[figures["name"]] = {**figures, "rows": [rows[at] for at in sorted(rows)]}
+    file.write_text(json.dumps(results, indent=1) + "\n")
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="only say whether the document is up to date")
+    parser.add_argument("--add", nargs="+", type=Path, default=[], metavar="REPORT", help="reports of `verify --json` on a FastVLM")
+    options = parser.parse_args()
+    for report in options.add:
+        add(report)
     text = written = DOCUMENT.read_text()
     for kind, table in TABLES.items():
         begin, end = f"<!-- {kind} figures: tools/export/models_table.py -->", f"<!-- end of {kind} figures -->"
         before, rest = written.split(begin)
         results = json.loads((RESULTS / f"{kind}.json").read_text())
         written = f"{before}{begin}\n{table(results)}\n{end}{rest.split(end)[1]}"
-    if "--check" in sys.argv:
+    if options.check:
         sys.exit(0 if written == text else f"{DOCUMENT} is not what {RESULTS} says: run models_table.py")
     DOCUMENT.write_text(written)
 

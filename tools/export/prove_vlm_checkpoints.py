@@ -53,7 +53,7 @@ def prove(vlm, layout, folder: Path):
     tool = [sys.executable, "-W", "ignore", "-m", "mclip_export"]
     given = ["--checkpoint", str(checkpoint)]
     subprocess.run([*tool, "vlm", "--model", vlm.name, *given, "--out", str(out), "--dtype", "fp32,w8,q8"], cwd=HERE, check=True)
-    subprocess.run([*tool, "verify", str(out), *given], cwd=HERE, check=True)
+    verified = subprocess.run([*tool, "verify", str(out), *given], cwd=HERE).returncode == 0  # it says what is not
     vision, decoder = (make_session(out / f"{name}.onnx") for name in ("vision_encoder", "decoder_model_merged"))
     empty = {i.name: np.zeros((1, i.shape[1], 0, i.shape[3]), np.float32) for i in decoder.get_inputs()[2:]}
     found = decoder.run(["logits"], {"inputs_embeds": embeds, "attention_mask": np.ones(embeds.shape[:2], np.int64), **empty})[0]
@@ -64,7 +64,7 @@ def prove(vlm, layout, folder: Path):
     print(json.dumps({"model": vlm.name, "layout": layout, **differences}), flush=True)
     for written in (checkpoint, out):
         shutil.rmtree(written)
-    return max(differences.values()) <= BOUND
+    return verified and max(differences.values()) <= BOUND
 
 
 def main():
@@ -74,7 +74,7 @@ def main():
     parser.add_argument("--folder", type=Path, default=HERE / "out")
     options = parser.parse_args()
     failed = [layout for layout in options.layout if not prove(VLMS[options.model], layout, options.folder.absolute())]
-    sys.exit(f"another network than was written: {', '.join(failed)}" if failed else 0)
+    sys.exit(f"not proven: {', '.join(failed)}" if failed else 0)
 
 
 if __name__ == "__main__":
