@@ -3,10 +3,12 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { detachWeights } from '../../packages/core/src/onnx/detached-weights.js';
 import { ENTRY, GRAPH, MODEL, TENSOR } from '../../packages/core/src/onnx/fields.js';
+import { lastPositionOnly } from '../../packages/core/src/onnx/last-position.js';
 import { NotProtobuf, ProtobufReader } from '../../packages/core/src/onnx/protobuf.js';
 import { toSinglePrecision } from '../../packages/core/src/onnx/single-precision.js';
 import type { RandomAccess } from '../../packages/core/src/platform.js';
 import { findOnnxTable } from '../../packages/core/src/vlm/onnx-table.js';
+import { withAllPositions } from '../support/all-positions.js';
 import { damaged } from './mutations.js';
 import type { Target } from './outcome.js';
 
@@ -17,6 +19,7 @@ const graphs = [
   ...half.map((name) => fixture(`half/${name}.onnx`)),
   ...['external', 'custom', 'weight-as-output'].map((name) => fixture(`half/${name}.onnx`)),
 ];
+const positions = await withAllPositions(fixture('tiny-vlm/decoder_model_merged_q4.onnx'));
 const hidden = 64;
 
 export const onnxTargets: Target<Uint8Array>[] = [
@@ -40,6 +43,17 @@ export const onnxTargets: Target<Uint8Array>[] = [
     async use(file) {
       const graph = await detachWeights(opened(file), 'any.onnx');
       if (graph !== null) await checkPlaces(graph, file.length);
+    },
+  },
+  {
+    name: 'the last position of a graph',
+    share: 100,
+    inputs: damaged([positions, fixture('half/decoder.onnx')]),
+    async use(file) {
+      const cut = await lastPositionOnly(opened(file), 'logits');
+      if (cut === null) return;
+      const again = await lastPositionOnly(cut.file, 'logits'); // every node is read
+      if (again !== null) throw new Error('cut twice');
     },
   },
   {

@@ -55,6 +55,8 @@ export interface SessionOptions {
   onNote?: (note: string) => void;
   /** Outputs that stay where they were computed (a GPU's memory), since they are fed back to the next run. */
   keepOnDevice?: readonly string[];
+  /** Of this output, [batch, positions, values], only the last position is wanted: no other is computed where that can be. */
+  lastOf?: string;
   /** Less memory rather than speed: weights stay in the layout they come in. */
   lean?: boolean;
 }

@@ -117,7 +117,7 @@ test('a graph that joins its cache anew, and a runtime that writes elsewhere, ar
   const { decoder: nanoConfig, graphs: nanoGraphs } =
     nanoVlm.manifest as typeof import('../../nano/models/vlm/mclip.json');
   const file = fileURLToPath(nanoVlm.fileUrl(nanoGraphs.decoder.files.w8.file));
-  const joining = new Decoder(await sessionOf(file, 'w8'), nanoConfig);
+  const joining = new Decoder(await sessionOf(file, 'w8'), { ...nanoConfig, logits: 'last' });
   expect(await joining.tryInPlace(Tensor)).toBe(false);
   const prefix = joining.emptyCache();
   await joining.extend(new Float32Array(2 * nanoConfig.hidden), prefix);

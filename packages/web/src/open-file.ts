@@ -1,6 +1,9 @@
 /** Files of which parts are read: blobs, which the browser keeps on disk, or bytes. */
 import { MclipError, type ModelFile, type RandomAccess, type SplitFile } from '@mclip/core/adapter';
 
+/** Bytes of a blob that are in memory beside where they go. */
+const MOST = 1 << 24;
+
 export const isSplit = (file: ModelFile): file is SplitFile => typeof file === 'object' && 'graph' in file;
 
 export async function openFile(file: ModelFile): Promise<RandomAccess> {
@@ -12,11 +15,11 @@ export async function openFile(file: ModelFile): Promise<RandomAccess> {
     async read(target, position) {
       const end = position + target.length;
       if (end > size) throw new MclipError('MODEL_CORRUPT', `The file of ${size} bytes ends before byte ${end}.`);
-      const part =
-        blob === null
-          ? (file as Uint8Array).subarray(position, end)
-          : new Uint8Array(await blob.slice(position, end).arrayBuffer());
-      target.set(part);
+      if (blob === null) return target.set((file as Uint8Array).subarray(position, end));
+      for (let at = position; at < end; at += MOST) {
+        const part = await blob.slice(at, Math.min(at + MOST, end)).arrayBuffer();
+        target.set(new Uint8Array(part), at - position);
+      }
     },
     async close() {},
   };

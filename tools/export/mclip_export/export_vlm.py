@@ -140,6 +140,7 @@ def manifest_of(vlm: FastVlm, files, rows, embed, tokenizer_file: Path, licence,
             "kvHeads": decoder.kv_heads,
             "headDim": decoder.head_dim,
             "contextLength": decoder.context,
+            "logits": "last",
         },
         "embedding": {"rows": decoder.rows, "files": {dtype: file_entry(file) for dtype, file in rows.items()}},
         "graphs": {

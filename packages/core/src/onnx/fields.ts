@@ -30,6 +30,10 @@ export const TENSOR = {
 export const ENTRY = { key: 1, value: 2 } as const;
 export const VALUE_INFO = { name: 1, type: 2 } as const;
 export const TYPE = { tensor: 1, sequence: 4, map: 5, sparseTensor: 8, optional: 9 } as const;
+/** Of a tensor's type. */
+export const TENSOR_TYPE = { shape: 2 } as const;
+export const SHAPE = { dim: 1 } as const;
+export const DIM = { value: 1 } as const;
 /** The element of a tensor's, sequence's or optional's type. */
 export const ELEMENT = 1;
 export const MAP_VALUE = 2;

@@ -1,4 +1,4 @@
-/** How files are brought to the CPU, in wasm or not: in the form it computes soonest, and left where they lie. */
+/** How files are brought to a device: in the form it computes soonest, and left where they lie. */
 import { isReference } from '../model/device.js';
 import type { RandomAccess, Session, SessionOptions } from '../platform.js';
 import type { detachWeights as detach } from './detached-weights.js';
@@ -9,14 +9,15 @@ export type Create = (graph: WidenedGraph | null) => Promise<Session>;
 
 /**
  * A session of a file in the form that the device computes soonest: half precision as single precision on CPU and wasm,
- * 8-bit products in strips in wasm. The code comes when it is needed.
+ * 8-bit products in strips in wasm, one position of an output where no other is wanted. The code comes when it is needed.
  */
 export async function inFastestForm(
   options: SessionOptions,
   openFile: () => Promise<RandomAccess>,
   create: Create,
 ): Promise<Session> {
-  if (!isReference(options.device) || !/^(fp16|q4f16|q8)$/.test(`${options.dtype}`)) return create(null);
+  const isSlow = isReference(options.device) && /^(fp16|q4f16|q8)$/.test(`${options.dtype}`);
+  if (!isSlow && options.lastOf === undefined) return create(null);
   const rewritten = await import('./create-rewritten.js');
   return rewritten.createRewritten(options, openFile, create);
 }

@@ -25,26 +25,54 @@ export function sizeOf(pieces: readonly Piece[]): number {
 }
 
 /** The new file, its old parts read straight to where they belong. */
-export async function assemble(file: RandomAccess, pieces: readonly Piece[]): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(sizeOf(pieces));
-  let at = 0;
-  for (let i = 0; i < pieces.length; ) {
-    const piece = pieces[i++]!;
-    if (isNew(piece)) {
-      bytes.set(piece, at);
-      at += piece.length;
-      continue;
+export function assemble(file: RandomAccess, pieces: readonly Piece[]): Promise<Uint8Array<ArrayBuffer>> {
+  return new PiecedFile(file, pieces).bytes();
+}
+
+/** The new file without it being anywhere as a whole. The old one stays open, also when this is closed. */
+export class PiecedFile implements RandomAccess {
+  readonly size: number;
+  readonly #file: RandomAccess;
+  readonly #pieces: Piece[] = [];
+  /** Where each begins in the new file. */
+  readonly #starts: number[] = [];
+
+  constructor(file: RandomAccess, pieces: readonly Piece[]) {
+    this.#file = file;
+    let size = 0;
+    for (const piece of pieces) {
+      const last = this.#pieces.at(-1);
+      if (!isNew(piece) && last !== undefined && !isNew(last) && last.end === piece.start) {
+        this.#pieces[this.#pieces.length - 1] = { start: last.start, end: piece.end }; // neighbours in one read
+      } else {
+        this.#pieces.push(piece);
+        this.#starts.push(size);
+      }
+      size += sizeOf([piece]);
     }
-    // neighbours in one read
-    let { end } = piece;
-    for (let next = pieces[i]; next !== undefined && !isNew(next) && next.start === end; next = pieces[++i]) {
-      end = next.end;
-    }
-    const size = end - piece.start;
-    await file.read(bytes.subarray(at, at + size), piece.start);
-    at += size;
+    this.size = size;
   }
-  return bytes;
+
+  async read(target: Uint8Array, position: number): Promise<void> {
+    const end = position + target.length;
+    let index = this.#starts.findLastIndex((start) => start <= position);
+    for (let at = position; at < end; index++) {
+      const [piece, start] = [this.#pieces[index]!, this.#starts[index]!];
+      const upTo = Math.min(end, start + sizeOf([piece]));
+      const part = target.subarray(at - position, upTo - position);
+      if (isNew(piece)) part.set(piece.subarray(at - start, upTo - start));
+      else await this.#file.read(part, piece.start + at - start);
+      at = upTo;
+    }
+  }
+
+  async bytes(): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = new Uint8Array(this.size);
+    await this.read(bytes, 0);
+    return bytes;
+  }
+
+  async close(): Promise<void> {}
 }
 
 const isNew = (piece: Piece): piece is Uint8Array => piece instanceof Uint8Array;

@@ -35,7 +35,7 @@ export async function loadVlm(
 ): Promise<LoadedVlm> {
   // not `request` in closures: they would hold the tokenizer's text, and a heap with it is one that V8 marks all the time
   const { device, numThreads, kept, dtypes, vision: visionFile, decoder: decoderFile } = request;
-  const { contextLength, layers } = manifest.decoder;
+  const { contextLength, layers, logits } = manifest.decoder;
   const { Qwen2Tokenizer } = await import('../text/qwen2-tokenizer.js'); // with its tables of characters
   const tokenizer = Qwen2Tokenizer.fromJSON(request.tokenizerJson);
   const prompts = new Prompts(tokenizer, manifest.prompt);
@@ -59,8 +59,9 @@ export async function loadVlm(
     // wasm's memory never shrinks: there the larger file is first, and what loading it took is enough for the other
     const early = device === 'wasm' ? null : await loadVision();
     const keepOnDevice = Array.from({ length: layers }, (_, i) => [`present.${i}.key`, `present.${i}.value`]).flat();
+    const lastOf = logits === 'all' ? { lastOf: 'logits' } : {};
     session = await parkableSession(() =>
-      runtime.createSession(decoderFile, { ...options, dtype: dtypes.decoder, keepOnDevice }),
+      runtime.createSession(decoderFile, { ...options, ...lastOf, dtype: dtypes.decoder, keepOnDevice }),
     );
     made.push(session);
     const vision = early ?? (await loadVision());

@@ -48,6 +48,8 @@ export interface VlmManifest {
     headDim: number;
     /** Most tokens of a conversation, the image's included. */
     contextLength: number;
+    /** Positions of a prompt that the graph gives logits of; `'all'` where it is not known: then it is looked at. */
+    logits: 'all' | 'last';
   };
   /** Raw token embeddings, one row after the other without a header. Null: only the `embed` graph has them. */
   embedding: { rows: number; files: Partial<Record<RowDtype, ManifestFile>> } | null;
@@ -107,6 +109,7 @@ export function parseVlmManifest(json: unknown, origin = 'mclip.json'): VlmManif
       kvHeads: decoder.field('kvHeads').positiveInteger(MAX_WIDTH),
       headDim: decoder.field('headDim').positiveInteger(MAX_WIDTH),
       contextLength: decoder.field('contextLength').positiveInteger(),
+      logits: decoder.field('logits').or('all', (at) => at.oneOf(['all', 'last'])),
     },
     embedding,
     graphs: { vision: parseGraph(graphs.field('vision')), decoder: parseGraph(graphs.field('decoder')), embed },

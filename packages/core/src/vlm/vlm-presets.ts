@@ -44,7 +44,7 @@ const fastvlm05b: VlmManifest = {
     caption: 'Describe the image in one sentence.',
     stop: ['<|im_end|>', '<|endoftext|>'],
   },
-  decoder: { hidden: 896, layers: 24, kvHeads: 2, headDim: 64, contextLength: 8192 },
+  decoder: { hidden: 896, layers: 24, kvHeads: 2, headDim: 64, contextLength: 8192, logits: 'all' },
   embedding: null,
   graphs: {
     vision: graph('vision_encoder', ['fp32', 'fp16'], 'pixel_values', 'image_features'),
