@@ -1,6 +1,6 @@
 /**
  * Graphs made to compute the last position of an output only. Decoders of public repositories give the logits of every
- * position of a prompt, of which one is looked at: for FastVLM-0.5B and 280 tokens that is a third of the prompt's time,
+ * position of a prompt, of which one is looked at: for FastVLM-0.5B and 280 tokens that is a quarter of the prompt's time
  * and 160 MB. Here the input of the product that makes them is cut to its last position before it. Everything between
  * that product and the output works on each position alone, or the graph is left as it is. Reference: onnx.proto3.
  */
