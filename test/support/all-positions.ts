@@ -12,15 +12,11 @@ import {
 import { assemble, message, type Piece, textField } from '../../packages/core/src/onnx/pieces.js';
 import { type Field, ProtobufReader, type Range } from '../../packages/core/src/onnx/protobuf.js';
 import { replaceFields } from '../../packages/core/src/onnx/replace-fields.js';
+import { bytesAsFile } from '../../packages/node/src/open-file.js';
 
 /** The value that such a decoder cuts to its last position: cut from its beginning instead, it stays whole. */
 export async function withAllPositions(bytes: Uint8Array): Promise<Buffer> {
-  const file = {
-    size: bytes.length,
-    read: async (target: Uint8Array, position: number) =>
-      target.set(bytes.subarray(position, position + target.length)),
-    close: async () => {},
-  };
+  const file = bytesAsFile(bytes);
   const reader = new ProtobufReader(file);
   const [graph] = (await reader.fields({ start: 0, end: bytes.length })).filter(({ number }) => number === MODEL.graph);
   const fields = await reader.fields(graph!);

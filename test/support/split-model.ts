@@ -7,6 +7,7 @@ import { ENTRY, GRAPH, MODEL, TENSOR } from '../../packages/core/src/onnx/fields
 import { assemble, message, numberField, type Piece, textField } from '../../packages/core/src/onnx/pieces.js';
 import { ProtobufReader, type Range } from '../../packages/core/src/onnx/protobuf.js';
 import { replaceFields } from '../../packages/core/src/onnx/replace-fields.js';
+import { bytesAsFile } from '../../packages/node/src/open-file.js';
 
 const EXTERNAL = 1;
 /** Bytes; smaller constants stay in the graph, since onnxruntime looks at some while it makes a session. */
@@ -14,12 +15,7 @@ const SMALLEST = 1024;
 
 /** @param location of the weights, as the graph names it */
 export async function splitGraph(bytes: Buffer, location: string): Promise<{ graph: Buffer; data: Buffer }> {
-  const file = {
-    size: bytes.length,
-    read: async (target: Uint8Array, position: number) =>
-      target.set(bytes.subarray(position, position + target.length)),
-    close: async () => {},
-  };
+  const file = bytesAsFile(bytes);
   const reader = new ProtobufReader(file);
   const weights: Buffer[] = [];
   let offset = 0;

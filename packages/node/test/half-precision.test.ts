@@ -8,6 +8,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { expect, test } from 'vitest';
 import { toSinglePrecision } from '../../core/src/onnx/single-precision.js';
 import type { RandomAccess } from '../../core/src/platform.js';
+import { boundedFile } from './support/bounded-file.js';
 
 const folder = fileURLToPath(new URL('./fixtures/half/', import.meta.url));
 const tinyVlm = fileURLToPath(new URL('./fixtures/tiny-vlm/', import.meta.url));
@@ -21,18 +22,7 @@ const { cases } = JSON.parse(readFileSync(`${folder}golden.json`, 'utf8')) as {
   cases: Record<string, { feeds: Record<string, Described>; expected: Record<string, Described> }>;
 };
 
-function fileOf(data: Uint8Array): RandomAccess {
-  return {
-    size: data.length,
-    async read(target, position) {
-      expect(position + target.length).toBeLessThanOrEqual(data.length);
-      target.set(data.subarray(position, position + target.length));
-    },
-    async close() {},
-  };
-}
-
-const widen = (path: string) => toSinglePrecision(fileOf(readFileSync(path)));
+const widen = (path: string) => toSinglePrecision(boundedFile(readFileSync(path)));
 
 async function graphOf(path: string) {
   const result = await widen(path);
@@ -96,7 +86,7 @@ test.each([
 
 test('a graph that was widened is left alone', async () => {
   const { graph } = await graphOf(`${folder}pixels.common.onnx`);
-  expect(await toSinglePrecision(fileOf(graph))).toEqual({ unchanged: expect.stringMatching(/already/) });
+  expect(await toSinglePrecision(boundedFile(graph))).toEqual({ unchanged: expect.stringMatching(/already/) });
 });
 
 test.each([
@@ -106,7 +96,7 @@ test.each([
 ])('a model with %s is left as it is', async (_, number, why) => {
   const more = number === 8 ? field(8, 2, [16, 99]) : field(number, 0, []);
   const file = Buffer.concat([readFileSync(`${folder}decoder.onnx`), Uint8Array.from(more)]);
-  expect(await toSinglePrecision(fileOf(file))).toEqual({ unchanged: expect.stringMatching(why) });
+  expect(await toSinglePrecision(boundedFile(file))).toEqual({ unchanged: expect.stringMatching(why) });
 });
 
 test('a weight that callers may replace is left as it is', async () => {
@@ -114,7 +104,7 @@ test('a weight that callers may replace is left as it is', async () => {
   const weight = [8, 20, 16, 10, ...text(8, 'w'), ...field(9, 40, Array(40).fill(0))]; // 20 values in half precision
   const model = (input: number[]) => {
     const graph = [...node, ...field(5, weight.length, weight), ...input];
-    return fileOf(Uint8Array.from([...field(7, graph.length, graph), ...field(8, 2, [16, 17])]));
+    return boundedFile(Uint8Array.from([...field(7, graph.length, graph), ...field(8, 2, [16, 17])]));
   };
   expect(await toSinglePrecision(model([]))).toMatchObject({ externalFiles: [] });
   const replaceable = await toSinglePrecision(model(field(11, 3, text(1, 'w'))));

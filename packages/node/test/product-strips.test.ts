@@ -2,22 +2,11 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { expect, test } from 'vitest';
 import { productsInStrips } from '../../core/src/onnx/product-strips.js';
-import type { RandomAccess } from '../../core/src/platform.js';
+import { boundedFile } from './support/bounded-file.js';
 import { message, model, node, tensor, text, valueInfo } from './support/onnx-model.js';
 
 const IN = 1024;
 const [FLOAT, UINT8, INT8, INT32] = [1, 2, 3, 6] as const;
-
-function fileOf(data: Uint8Array): RandomAccess {
-  return {
-    size: data.length,
-    async read(target, position) {
-      expect(position + target.length).toBeLessThanOrEqual(data.length);
-      target.set(data.subarray(position, position + target.length));
-    },
-    async close() {},
-  };
-}
 
 interface Options {
   input?: string;
@@ -99,7 +88,7 @@ const forms: [string, Options][] = [
 
 test.each(forms)('%s', async (_, options) => {
   const file = graph(options);
-  const strips = (await productsInStrips(fileOf(file)))!;
+  const strips = (await productsInStrips(boundedFile(file)))!;
   expect(operators(strips)).toEqual([options.op, 'Transpose', 'Reshape']);
   for (const batch of [1, 2]) expect(await outputOf(strips, batch)).toEqual(await outputOf(file, batch));
 });
@@ -120,7 +109,7 @@ const left: [string, Uint8Array][] = [
 ];
 
 test.each(left)('%s: left as it is', async (_, file) => {
-  expect(await productsInStrips(fileOf(file))).toBeNull();
+  expect(await productsInStrips(boundedFile(file))).toBeNull();
 });
 
 test('a product with a bias is left as it is, the one beside it is not', async () => {
@@ -136,7 +125,7 @@ test('a product with a bias is left as it is, the one beside it is not', async (
       message(12, [...valueInfo('z', FLOAT)]),
     ],
   });
-  const strips = (await productsInStrips(fileOf(file)))!;
+  const strips = (await productsInStrips(boundedFile(file)))!;
   expect(operators(strips)).toEqual(['DynamicQuantizeMatMul', 'Transpose', 'Reshape', 'DynamicQuantizeMatMul']);
   expect(await outputOf(strips, 1)).toEqual(await outputOf(file, 1));
 });

@@ -1,20 +1,13 @@
 /** Decoders with the logits of all positions, in Chromium: onnxruntime is given one that computes the last, same tokens. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { InferenceSession } from 'onnxruntime-common';
 import { expect, test } from 'vitest';
 import { withAllPositions } from '../../../test/support/all-positions.js';
 import { entryOf } from '../../../test/support/split-model.js';
-import { picture } from '../../core/test/image/picture.js';
 import { SOFTWARE_GPU, TestSite } from './support/test-site.js';
+import { TINY, tinyCase } from './support/tiny-case.js';
 
-const TINY = fileURLToPath(new URL('../../node/test/fixtures/tiny-vlm', import.meta.url));
-const { pictures, cases, stopIds } = JSON.parse(readFileSync(`${TINY}-reference.json`, 'utf8'));
-/** One of a small picture, since its bytes go to the page as text. */
-const one = cases.find(({ picture: index }: { picture: number }) => index >= 3);
-const { kind, width, height, seed } = pictures[one.picture];
-const base64 = Buffer.from(picture(kind, width, height, seed).data).toString('base64');
-const { question: prompt, fit, size: resolution } = one;
+const { base64, width, height, view, answer } = tinyCase;
 
 const files: Record<string, Buffer> = Object.fromEntries(
   readdirSync(TINY).map((name) => [`/all/${name}`, readFileSync(`${TINY}/${name}`)]),
@@ -55,13 +48,11 @@ async function caption(device: 'wasm' | 'webgpu', decoder: 'fp32' | 'q4f16', max
       await captioner.dispose();
       return { tokens, positions };
     },
-    { device, decoder, base64, width, height, options: { prompt, fit, resolution, maxNewTokens } },
+    { device, decoder, base64, width, height, options: { ...view, maxNewTokens } },
   );
 }
-const expected = one.answer.filter((id: number) => !stopIds.includes(id));
-
 test('wasm', async () => {
-  expect(await caption('wasm', 'fp32', 32)).toEqual({ tokens: expected, positions: [1] });
+  expect(await caption('wasm', 'fp32', 32)).toEqual({ tokens: answer, positions: [1] });
 });
 
 test('wasm, in half precision, which is computed in single', async () => {
@@ -71,5 +62,5 @@ test('wasm, in half precision, which is computed in single', async () => {
 });
 
 test('webgpu', async () => {
-  expect(await caption('webgpu', 'fp32', 2)).toEqual({ tokens: expected.slice(0, 2), positions: [1] });
+  expect(await caption('webgpu', 'fp32', 2)).toEqual({ tokens: answer.slice(0, 2), positions: [1] });
 }, 180_000);

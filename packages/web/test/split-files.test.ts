@@ -1,20 +1,12 @@
 /** Graphs with their weights in a file beside them, in Chromium: given to onnxruntime together. */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { NANO_FOLDER } from '../../../test/support/hub.js';
 import { splitModel } from '../../../test/support/split-model.js';
-import { picture } from '../../core/test/image/picture.js';
 import type { Files } from './support/server.js';
 import { TestSite } from './support/test-site.js';
+import { TINY, tinyCase } from './support/tiny-case.js';
 
-const TINY = fileURLToPath(new URL('../../node/test/fixtures/tiny-vlm', import.meta.url));
-const { pictures, cases, stopIds } = JSON.parse(readFileSync(`${TINY}-reference.json`, 'utf8'));
-/** One of a small picture, since its bytes go to the page as text. */
-const one = cases.find(({ picture: index }: { picture: number }) => index >= 3);
-const { kind, width, height, seed } = pictures[one.picture];
-const base64 = Buffer.from(picture(kind, width, height, seed).data).toString('base64');
-const { question: prompt, fit, size: resolution } = one;
+const { base64, width, height, view, answer: expected } = tinyCase;
 
 async function below(folder: string, files: Promise<Map<string, Buffer>>): Promise<Files> {
   return Object.fromEntries([...(await files)].map(([name, bytes]) => [`/${folder}/${name}`, bytes]));
@@ -52,12 +44,11 @@ async function caption(model: string, worker: boolean, decoder: 'fp32' | 'q4f16'
         return { code, message };
       }
     },
-    { model, worker, decoder, base64, width, height, view: { prompt, fit, resolution, maxNewTokens: 32 } },
+    { model, worker, decoder, base64, width, height, view: { ...view, maxNewTokens: 32 } },
   );
 }
 
 test.each([true, false])('a captioner, worker: %s', async (worker) => {
-  const expected = one.answer.filter((id: number) => !stopIds.includes(id));
   expect(await caption('/captions/', worker, 'fp32')).toEqual({ tokens: expected });
   expect(site.plain.log).toContain('/captions/decoder_model_merged.onnx_data');
 });
