@@ -234,6 +234,13 @@ test.each<[string, Uint8Array]>([
     'a product that others read',
     modelOf([...product('p'), ...node('Add', ['p', 'bias'], ['logits']), ...node('Neg', ['p'], ['n'])]),
   ],
+  [
+    'a node with a graph of its own, which may read any value',
+    modelOf([
+      ...product('logits'),
+      ...node('If', ['c'], ['y'], message(5, [...textField(1, 'then_branch'), ...message(6, [])])),
+    ]),
+  ],
   ['no ONNX', Uint8Array.from({ length: 300 }, (_, i) => (i * 37) % 256)],
 ])('%s: the graph stays', async (_, model) => {
   expect(await lastPositionOnly(bytesAsFile(model), 'logits')).toBeNull();

@@ -5,7 +5,7 @@
  * that product and the output works on each position alone, or the graph is left as it is. Reference: onnx.proto3.
  */
 import type { RandomAccess } from '../platform.js';
-import { DIM, GRAPH, INT64, MODEL, NODE, SHAPE, TENSOR, TENSOR_TYPE, TYPE, VALUE_INFO } from './fields.js';
+import { ATTRIBUTE, DIM, GRAPH, INT64, MODEL, NODE, SHAPE, TENSOR, TENSOR_TYPE, TYPE, VALUE_INFO } from './fields.js';
 import { NotUnderstood } from './not-understood.js';
 import { message, numberField, type Piece, PiecedFile, textField } from './pieces.js';
 import { type Field, NotProtobuf, ProtobufReader, type Range } from './protobuf.js';
@@ -128,12 +128,17 @@ function isForAllPositions(producers: ReadonlyMap<string, Node>, value: string, 
   return node.inputs.every((input) => isForAllPositions(producers, input, farthest - 1));
 }
 
+/** @throws {NotUnderstood} of a node with graphs in it, which may read any value. */
 async function readNode(reader: ProtobufReader, field: Field): Promise<Node> {
   const node: Node = { field, op: '', inputs: [], outputs: [] };
   for (const part of await reader.fields(field)) {
     if (part.number === NODE.opType) node.op = await reader.text(part);
     if (part.number === NODE.input) node.inputs.push(await reader.text(part));
     if (part.number === NODE.output) node.outputs.push(await reader.text(part));
+    if (part.number !== NODE.attribute) continue;
+    const parts = await reader.fields(part);
+    if (parts.some(({ number }) => number === ATTRIBUTE.g || number === ATTRIBUTE.graphs))
+      throw new NotUnderstood(node.op);
   }
   return node;
 }
